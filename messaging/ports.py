@@ -1,4 +1,4 @@
-"""What the rest of the house may ask of the broker. Two implementations: ``nats_bus`` and ``memory``, one conformance suite."""
+"""What the house may ask of the broker. Two implementations: ``nats_bus`` and ``memory``, one conformance suite."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -101,7 +101,7 @@ class State(Protocol[T]):
 
     async def items(self, prefix: str = "") -> list[Entry[T]]: ...
     def watch(self, prefix: str = "") -> AsyncIterator[Entry[T] | CaughtUp]:
-        """Current entries, CaughtUp, then each change. Reconnects by itself; may repeat an entry, never skips the newest."""
+        """Current entries, CaughtUp, then each change. Reconnects by itself; may repeat, never skips the newest."""
 
 
 class Objects(Protocol):
@@ -121,7 +121,7 @@ class Bus(Protocol):
     async def publish(
         self, subject: str, data: bytes, *, msg_id: str | None = None, headers: Mapping[str, str] | None = None
     ) -> PubAck:
-        """Store a message in the stream that owns the subject. Retries for up to 30 s with the same id, then Unavailable."""
+        """Store a message in the stream that owns the subject. Retries for 30 s with the same id, then Unavailable."""
 
     async def request(
         self, subject: str, data: bytes, *, timeout: float = 5.0, headers: Mapping[str, str] | None = None
