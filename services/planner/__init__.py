@@ -1,0 +1,1 @@
+"""Plans grounded in the repository."""

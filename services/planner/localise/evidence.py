@@ -1,0 +1,164 @@
+"""Says in words why a file was ranked where it was, from the contributions that ranked it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from services.planner.localise.corpus import Corpus, FileDefinition
+from services.planner.localise.fields import Floats
+from services.planner.localise.index import RepositoryIndex
+from services.planner.localise.query import Query
+from services.planner.localise.results import Candidate, Evidence, Symbol
+from services.planner.localise.signals import Signals
+
+_KINDS = {
+    "fpath": "path", "fbase": "path", "frame": "stack_frame", "frame_last": "stack_frame", "dot_sym": "dotted_name",
+    "dot_mod": "dotted_name", "def_max": "symbol", "def_title": "symbol", "stem_title": "file_name",
+    "path_mix": "file_name", "path_title": "file_name", "c3_mix": "text", "c3_title": "text", "bm_title": "text",
+    "bm_mix": "text", "ck_ident": "text", "c3_err": "error_text", "literal": "literal", "sym_mix": "symbol_words",
+    "sym_title": "symbol_words", "h2_all": "history", "h2_title": "history", "h2_prof": "history",
+    "cochange": "cochange", "dirsib": "neighbour", "aux": "demoted", "markup": "demoted", "is_init": "demoted",
+    "dts": "demoted",
+}  # fmt: skip
+_MIN_WEIGHT = 0.05
+_MAX_SYMBOLS = 6
+
+
+def explain(
+    index: RepositoryIndex,
+    corpus: Corpus,
+    query: Query,
+    signals: Signals,
+    parts: dict[str, Floats],
+    number: int,
+    score: float,
+) -> Candidate:
+    """The candidate with its evidence (by weight) and the definitions the issue points at."""
+    symbols = pointed_symbols(corpus, query, signals, number)
+    weights: dict[str, float] = {}
+    for name, values in parts.items():
+        weights[_KINDS[name]] = weights.get(_KINDS[name], 0.0) + float(values[number])
+    details = _details(index, corpus, signals, number, symbols)
+    evidence = [
+        Evidence(kind, details[kind], round(weight, 3))
+        for kind, weight in weights.items()
+        if kind in details and (abs(weight) >= _MIN_WEIGHT or kind in ("path", "stack_frame", "dotted_name"))
+    ]
+    evidence.sort(key=lambda e: (-e.weight, e.kind))
+    return Candidate(corpus.files[number].path, round(score, 4), evidence, symbols)
+
+
+def _details(
+    index: RepositoryIndex, corpus: Corpus, signals: Signals, number: int, symbols: list[Symbol]
+) -> dict[str, str]:
+    mentions, values = signals.mentions, signals.values
+    found: dict[str, str] = {}
+    if paths := mentions.paths.get(number):
+        found["path"] = f"the report names {_listed(paths)}"
+    if frames := mentions.frames.get(number):
+        where = [f"{f.function or 'line'}:{f.line}" if f.line else f.function for f in reversed(frames)]
+        innermost = " (innermost frame of this repository)" if values["frame_last"][number] > 0 else ""
+        found["stack_frame"] = f"in the stack trace at {_listed(where)}{innermost}"
+    if dotted := mentions.dotted.get(number):
+        found["dotted_name"] = f"the report names {_listed(dotted)}"
+    if names := mentions.names.get(number):
+        ordered = [name for _, name in sorted(names, key=lambda item: (-item[0], item[1]))]
+        found["symbol"] = f"defines {_listed(ordered)}, named in the report"
+    if values["stem_title"][number] > 0 or values["path_title"][number] > 0:
+        found["file_name"] = "the file's name is in the title"
+    elif values["path_mix"][number] > 0:
+        found["file_name"] = "the file's path shares words with the report"
+    if values["c3_mix"][number] > 0:
+        names_shown = [s.name for s in symbols[:3]]
+        near = f", closest around {_listed(names_shown)}" if names_shown else ""
+        found["text"] = f"its code shares rare words with the report{near}"
+    if values["c3_err"][number] > 0:
+        found["error_text"] = "its code shares words with the error message"
+    if values["literal"][number] > 0:
+        found["literal"] = "holds a string that reads like a phrase of the report"
+    if values["sym_mix"][number] > 0:
+        found["symbol_words"] = "names defined here share words with the report"
+    found |= _history_details(index, corpus, signals, number)
+    return found
+
+
+def _history_details(index: RepositoryIndex, corpus: Corpus, signals: Signals, number: int) -> dict[str, str]:
+    found: dict[str, str] = {}
+    path = corpus.files[number].path
+    commits = index.history_of(corpus).commits
+    alike = [commits[c] for c, _ in signals.similar[:20] if path in commits[c].files]
+    if alike:
+        found["history"] = (
+            f"changed by {len(alike)} of the 20 past commits most like the report, e.g. {_commit(alike[0])}"
+        )
+    elif signals.values["h2_prof"][number] > 0:
+        found["history"] = "messages of past commits to this file share words with the report"
+    if signals.values["cochange"][number] > 0:
+        found["cochange"] = "has changed together with the files ranked highest"
+    if signals.values["dirsib"][number] > 0:
+        found["neighbour"] = "lies beside files ranked high"
+    if signals.values["aux"][number] > 0:
+        found["demoted"] = "documentation, scripts, examples or generated code: rarely where a fix goes"
+    elif signals.values["dts"][number] > 0:
+        found["demoted"] = "type declarations only"
+    return found
+
+
+def _commit(commit: object) -> str:
+    sha, subject = getattr(commit, "sha", ""), getattr(commit, "subject", "")
+    return f"{sha[:10]} “{subject[:80]}”"
+
+
+def pointed_symbols(corpus: Corpus, query: Query, signals: Signals, number: int) -> list[Symbol]:
+    """Definitions the issue names, those around frames, then those around the best-matching chunks; in line order.
+
+    Ends are those of the next definition of the same depth; `grounding.spans` puts exact ones in their place.
+    """
+    definitions = corpus.definitions(number)
+    if not definitions:
+        return []
+    weights: dict[int, float] = {}
+    named = {name: shown for shown, name in sorted(signals.mentions.names.get(number, []))}
+    for position, definition in enumerate(definitions):
+        if definition.name in named:
+            weights[position] = 2.0 + named[definition.name]
+    for frame in signals.mentions.frames.get(number, []):
+        inside = enclosing(definitions, frame.line) if frame.line else None
+        for position, definition in enumerate(definitions):
+            if position == inside or (frame.function and definition.name == frame.function):
+                weights[position] = max(weights.get(position, 0.0), 6.0)
+    for first, strength in _best_chunks(corpus, query, number):
+        around = enclosing(definitions, first)
+        if around is not None:
+            weights[around] = weights.get(around, 0.0) + strength
+    chosen = sorted(weights, key=lambda p: (-weights[p], p))[:_MAX_SYMBOLS]
+    return [_symbol(definitions, position, corpus.lines[number]) for position in chosen]
+
+
+def _best_chunks(corpus: Corpus, query: Query, number: int) -> list[tuple[int, float]]:
+    """(a line inside, strength 0..1.5) of the three chunks of the file that match best."""
+    low, high = np.searchsorted(corpus.chunk_owner, number), np.searchsorted(corpus.chunk_owner, number, "right")
+    if low == high:
+        return []
+    scores = corpus.chunks.score(query.mix)[low:high]
+    order = np.argsort(-scores, kind="stable")[:3]
+    best = float(scores[order[0]]) or 1.0
+    return [(int(corpus.chunk_lines[low + i][0]), 1.5 * float(scores[i]) / best) for i in order if scores[i] > 0]
+
+
+def enclosing(definitions: list[FileDefinition], line: int) -> int | None:
+    """Position of the last definition that starts at or before the line."""
+    inside = [position for position, definition in enumerate(definitions) if definition.line <= line]
+    return inside[-1] if inside else None
+
+
+def _symbol(definitions: list[FileDefinition], position: int, lines: int) -> Symbol:
+    chosen = definitions[position]
+    following = [d.line for d in definitions[position + 1 :] if d.depth <= chosen.depth and d.line > chosen.line]
+    return Symbol(chosen.name, chosen.kind, chosen.line, (following[0] - 1) if following else max(lines, chosen.line))
+
+
+def _listed(items: list[str], most: int = 4) -> str:
+    unique = list(dict.fromkeys(items))
+    shown = ", ".join(f"`{item[:80]}`" for item in unique[:most])
+    return shown + (f" and {len(unique) - most} more" if len(unique) > most else "")

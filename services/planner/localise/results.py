@@ -1,0 +1,31 @@
+"""What ranking returns."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """One reason: `kind` for programs, `detail` for people, `weight` the part of the score it gave."""
+
+    kind: str
+    detail: str
+    weight: float
+
+
+class Symbol(msgspec.Struct, frozen=True):
+    """A definition worth reading in a candidate file; lines are 1-based and inclusive."""
+
+    name: str
+    kind: str
+    start_line: int
+    end_line: int
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """A file that may have to change; evidence by falling weight."""
+
+    path: str
+    score: float
+    evidence: list[Evidence]
+    symbols: list[Symbol]
