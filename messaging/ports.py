@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
+from messaging.topology import Consumer
+
 T = TypeVar("T")
 
 
@@ -76,6 +78,37 @@ class Call:
     headers: Mapping[str, str]
 
 
+class Delivery(Protocol):
+    """A message handed out by a consumer: exactly one of ack, nak and term ends it, else it comes back after ack_wait.
+
+    None of them raises when the connection is gone: the message then comes back, and repeats are harmless.
+    """
+
+    @property
+    def subject(self) -> str: ...
+    @property
+    def data(self) -> bytes: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def stream(self) -> str: ...
+    @property
+    def sequence(self) -> int: ...
+    @property
+    def deliveries(self) -> int:
+        """1 for the first."""
+
+    @property
+    def time(self) -> float:
+        """Seconds since the epoch when it was stored."""
+
+    async def ack(self) -> None: ...
+    async def nak(self, delay: float = 0.0) -> None: ...
+    async def term(self, reason: str = "") -> None: ...
+    async def in_progress(self) -> None:
+        """Start ack_wait anew."""
+
+
 class Subscription(Protocol):
     async def stop(self) -> None:
         """Serve no more; calls under way are finished first."""
@@ -123,6 +156,19 @@ class Bus(Protocol):
     ) -> PubAck:
         """Store a message in the stream that owns the subject. Retries for 30 s with the same id, then Unavailable."""
 
+    async def post(
+        self, subject: str, data: bytes, *, msg_id: str, headers: Mapping[str, str] | None = None, timeout: float = 2.0
+    ) -> Awaitable[PubAck]:
+        """Send once, no repeat; the result is awaited apart, so that many may be under way (the log pipe).
+        Posts of one connection reach the broker in the order sent, none after one that a lost connection swallowed."""
+
+    async def fetch(self, consumer: str | Consumer, *, batch: int = 1, expires: float = 5.0) -> list[Delivery]:
+        """Up to ``batch`` messages of a durable consumer: waits ``expires`` seconds for the first, then takes what
+        else is there. Empty when there was none or the connection was lost. Cancelling hands late messages back."""
+
+    async def ensure_consumer(self, consumer: Consumer) -> None:
+        """Create the durable consumer unless it exists (a runner whose id is not in the topology)."""
+
     async def request(
         self, subject: str, data: bytes, *, timeout: float = 5.0, headers: Mapping[str, str] | None = None
     ) -> bytes:
@@ -131,7 +177,8 @@ class Bus(Protocol):
     async def serve(
         self, subject: str, handler: Callable[[Call], Awaitable[bytes]], *, queue: str | None = None, slots: int = 64
     ) -> Subscription:
-        """Answer requests on a subject (wildcards allowed), at most ``slots`` at once."""
+        """Answer requests on a subject (wildcards allowed), at most ``slots`` at once. Replicas share a queue named
+        after the service unless ``queue`` names another. A handler's error reaches the caller as BusError."""
 
     async def last(self, stream: str, subject: str) -> Stored | None:
         """The newest stored message of exactly this subject."""
