@@ -1,0 +1,1 @@
+"""Owns every job's state; hands fixes to runners by subject name."""

@@ -1,0 +1,96 @@
+"""The three ways a record changes: a visible move, the end, and the end of one attempt."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from msgspec import structs
+
+from schemas.clusters import Cluster
+from schemas.errors import Failure
+from schemas.jobs import TERMINAL, Job, JobStatus, Outgoing
+from services.orchestrator.model import messages
+from services.orchestrator.model.rules import Rules, retry_delay
+
+
+def in_seconds(now: datetime, seconds: float, deadline: datetime) -> datetime:
+    """A deadline inside the job's own."""
+    return min(now + timedelta(seconds=seconds), deadline)
+
+
+def moved(job: Job, now: datetime, message: str = "", *, send: str | None = None, **changes: Any) -> Job:
+    """The job after a change that people see: one status event in the outbox, then the message to ``send``."""
+    after = structs.replace(job, event_seq=job.event_seq + 1, updated_at=now, **changes)
+    same_step = (job.attempt, job.phase) == (after.attempt, after.phase) and not after.claimed
+    # An unsent task or plan request of a step that is over must not come out later under the next step's state.
+    outbox: list[Outgoing] = [entry for entry in job.outbox if entry.data or same_step]
+    outbox.append(messages.event_entry(after, message))
+    if send is not None:
+        outbox.append(messages.built_entry(after, send))
+    return structs.replace(after, outbox=outbox)
+
+
+def ended(job: Job, status: JobStatus, now: datetime, message: str = "", **changes: Any) -> Job:
+    """The job in a terminal state, compact: what was needed only to run it is dropped.
+
+    ``attempt`` and ``instance`` stay, so that the last holder's repeated finish is recognised.
+    """
+    assert status in TERMINAL
+    request = structs.replace(job.request, cluster=compact(job.request.cluster), plan=None)
+    return moved(
+        job,
+        now,
+        message,
+        status=status,
+        phase="done",
+        request=request,
+        claimed=False,
+        publishing=False,
+        not_before=None,
+        lease_until=None,
+        phase_deadline=now,
+        finished_at=now,
+        **changes,
+    )
+
+
+def failed(job: Job, failure: Failure, now: datetime, **changes: Any) -> Job:
+    """Ended without a pull request, or, when the right to publish was out, with a branch a person should look at."""
+    if job.publishing and failure.kind in ("lost_runner", "infrastructure", "deadline"):
+        look = f"Publishing had begun: look for branch {job.branch or messages.branch_of(job.id)} in the repository"
+        failure = structs.replace(failure, action=f"{look}. {failure.action}".rstrip(". ") + ".")
+    return ended(job, "failed", now, failure.reason, failure=failure, **changes)
+
+
+def cancelled(job: Job, reason: str, now: datetime, **changes: Any) -> Job:
+    """Ended because a person asked."""
+    failure = Failure(kind="cancelled", reason=reason or "cancelled on request", action="Start a new fix when wanted.")
+    return ended(job, "cancelled", now, failure.reason, failure=failure, **changes)
+
+
+def attempt_failed(job: Job, failure: Failure, now: datetime, rules: Rules, **changes: Any) -> Job:
+    """One attempt is over without a result: cancelled if asked, tried again if its class allows, else failed."""
+    if job.cancel_requested is not None:
+        return cancelled(job, job.cancel_requested, now, **changes)
+    delay = retry_delay(failure.kind, [earlier.kind for earlier in job.history], rules)
+    if delay is None or now + timedelta(seconds=delay) >= job.deadline:
+        return failed(job, failure, now, **changes)
+    tried = len(job.history) + 1
+    return moved(
+        job,
+        now,
+        f"attempt {tried} of {rules.max_attempts} failed: {failure.reason}; next one in {delay:.0f} s",
+        phase="queued",
+        claimed=False,
+        lease_until=None,
+        not_before=now + timedelta(seconds=delay),
+        phase_deadline=in_seconds(now, rules.queue, job.deadline),
+        failure=failure,
+        history=[*job.history, failure],
+        **changes,
+    )
+
+
+def compact(cluster: Cluster) -> Cluster:
+    """The cluster without the bodies of its reports: enough to show the job, and for a retry with current evidence."""
+    evidence = [structs.replace(report, body="", frames=[], title=report.title[:200]) for report in cluster.evidence]
+    return structs.replace(cluster, evidence=evidence)
