@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ctypes
 import os
 import shutil
 import signal
@@ -9,7 +10,10 @@ import socket
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
+
+_PR_SET_PDEATHSIG: Final = 1
+_LIBC: Final = ctypes.CDLL(None)
 
 
 class BinaryNotFound(Exception):
@@ -36,6 +40,11 @@ def free_port(host: str = "127.0.0.1") -> int:
         return int(probe.getsockname()[1])
 
 
+def _terminate_with_parent() -> None:
+    """Between fork and exec: only a system call, no allocation that could wait for a lock of the parent."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 class Child:
     """A subprocess in a session of its own: a stop reaches everything that it started, while the group lives."""
 
@@ -52,8 +61,12 @@ class Child:
         cwd: Path | None = None,
         stdout: int | IO[bytes] | None = asyncio.subprocess.DEVNULL,
         stderr: int | IO[bytes] | None = None,
+        die_with_parent: bool = False,
     ) -> "Child":
-        """Start ``argv`` without a shell; ``env`` replaces the whole environment."""
+        """Start ``argv`` without a shell; ``env`` replaces the whole environment.
+
+        ``die_with_parent``: on Linux the kernel sends SIGTERM when this process dies, even by SIGKILL (prctl(2)).
+        """
         process = await asyncio.create_subprocess_exec(
             *map(str, argv),
             env=None if env is None else dict(env),
@@ -62,6 +75,7 @@ class Child:
             stdout=stdout,
             stderr=stderr,
             start_new_session=True,
+            preexec_fn=_terminate_with_parent if die_with_parent and sys.platform == "linux" else None,
         )
         return cls(process, name)
 

@@ -1,0 +1,1 @@
+"""The embedded profile: nats-server and every service as child processes on loopback, data in one folder."""

@@ -1,0 +1,30 @@
+/** An RFC 9457 problem as the gateway sends it, or what stands in for one when nobody answered. */
+export class Problem extends Error {
+  readonly status: number;
+  readonly title: string;
+  readonly detail: string;
+  readonly code: string;
+  readonly requestId: string;
+  readonly retryable: boolean;
+  readonly jobId: string;
+  readonly errors: readonly { field: string; message: string }[];
+
+  constructor(status: number, body: Record<string, unknown>) {
+    const text = (name: string): string => (typeof body[name] === "string" ? (body[name] as string) : "");
+    super(text("detail") || text("title") || `The gateway answered ${String(status)}`);
+    this.status = status;
+    this.title = text("title") || `The gateway answered ${String(status)}`;
+    this.detail = text("detail");
+    this.code = text("code");
+    this.requestId = text("request_id");
+    this.retryable = body["retryable"] === true || status === 0;
+    this.jobId = text("job_id");
+    this.errors = Array.isArray(body["errors"]) ? (body["errors"] as { field: string; message: string }[]) : [];
+  }
+}
+
+/** The problem of a failed fetch: no gateway, no network. */
+export function unreachable(cause: unknown): Problem {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new Problem(0, { title: "The gateway does not answer", detail: `It may be restarting. (${why})`, retryable: true });
+}
