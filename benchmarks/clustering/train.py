@@ -1,0 +1,111 @@
+"""Trains the pair models from the labelled development sets and writes their weights (numbers only).
+
+    python -m benchmarks.clustering.train [--mode dense|lexical]
+
+Each set is replayed twice, with and without 30 % of its dates. Pairs of a set weigh so that every set
+counts alike. The sets themselves are never copied here; CLUSTERING_BENCH names their folder.
+"""
+
+import argparse
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from benchmarks.clustering.collect import SETS, Pairs, collect, rows
+from services.triage.engine.features import NAMES
+from services.triage.engine.scorer import REGIMES, WEIGHTS, Model, Trees
+
+USED = {"text": ("xamarin", "xnat", "apache", "crash"), "trace": ("trace", "d4j"), "short": ("banking",)}
+DATE_DROP = 0.3
+
+
+def fit(x: NDArray[np.float32], y: NDArray[np.bool_], w: NDArray[np.float64]) -> Model:
+    """One regime's model: regression on standardised features, and 150 small trees."""
+    scaler = StandardScaler().fit(x)
+    linear = LogisticRegression(C=0.3, max_iter=300).fit(scaler.transform(x), y, w)
+    boosted = HistGradientBoostingClassifier(
+        max_iter=150, learning_rate=0.06, max_depth=5, max_leaf_nodes=24, min_samples_leaf=60,
+        l2_regularization=5.0, early_stopping=False, random_state=0,
+    ).fit(x, y, sample_weight=w)  # fmt: skip
+    return Model(
+        scaler.mean_.astype(np.float32), scaler.scale_.astype(np.float32),
+        linear.coef_[0].astype(np.float32), float(linear.intercept_[0]), _trees(boosted),
+    )  # fmt: skip
+
+
+def _trees(boosted: Any) -> Trees:
+    grown = [step[0].nodes for step in boosted._predictors]
+    width = max(len(nodes) for nodes in grown)
+    shape = (len(grown), width)
+    own = np.tile(np.arange(width, dtype=np.int16), (len(grown), 1))
+    trees = Trees(
+        np.zeros(shape, np.int16), np.full(shape, np.inf, np.float32), own.copy(), own.copy(),
+        np.zeros(shape, np.float32), max(int(nodes["depth"].max()) for nodes in grown),
+        float(boosted._baseline_prediction.ravel()[0]),
+    )  # fmt: skip
+    for row, nodes in enumerate(grown):
+        inner = np.flatnonzero(~nodes["is_leaf"].astype(bool))
+        trees.feature[row, inner] = nodes["feature_idx"][inner]
+        trees.threshold[row, inner] = nodes["num_threshold"][inner]
+        trees.left[row, inner], trees.right[row, inner] = nodes["left"][inner], nodes["right"][inner]
+        trees.value[row, : len(nodes)] = np.where(nodes["is_leaf"], nodes["value"], 0.0)
+    return trees
+
+
+def save(mode: str, models: dict[str, Model]) -> None:
+    """Writes weights/<mode>.npz."""
+    held: dict[str, NDArray[Any]] = {}
+    for regime, model in models.items():
+        t = model.trees
+        held |= {
+            f"{regime}_mean": model.mean, f"{regime}_scale": model.scale, f"{regime}_coef": model.coef,
+            f"{regime}_extra": np.array([t.depth, t.start, model.intercept], dtype=np.float64),
+            f"{regime}_feature": t.feature, f"{regime}_threshold": t.threshold.astype(np.float32),
+            f"{regime}_left": t.left, f"{regime}_right": t.right, f"{regime}_value": t.value,
+        }  # fmt: skip
+    WEIGHTS.mkdir(exist_ok=True)
+    np.savez_compressed(WEIGHTS / f"{mode}.npz", **held)
+
+
+def gather(mode: str) -> dict[str, tuple[Pairs, Pairs, int]]:
+    """Pairs of every set, with all dates and with some dropped, and its number of reports."""
+    found = {}
+    for name in SETS:
+        items = rows(name)
+        lexical = mode == "lexical"
+        found[name] = (collect(items, lexical=lexical), collect(items, DATE_DROP, lexical), len(items))
+        print(f"{name}: {len(found[name][0].y)} pairs", flush=True)
+    return found
+
+
+def train(pairs: dict[str, tuple[Pairs, Pairs, int]], keep: Any = None) -> dict[str, Model]:
+    """A model per regime. `keep(name, pairs) -> mask` leaves rows out, for validation."""
+    models = {}
+    for regime in REGIMES:
+        xs, ys, ws = [], [], []
+        for name in USED[regime]:
+            for part in pairs[name][:2]:
+                mask = np.ones(len(part.y), dtype=bool) if keep is None else keep(name, part)
+                xs.append(part.x[mask])
+                ys.append(part.y[mask])
+                ws.append(np.full(int(mask.sum()), 1e4 / pairs[name][2]))
+        models[regime] = fit(np.concatenate(xs), np.concatenate(ys), np.concatenate(ws))
+    return models
+
+
+def main() -> None:
+    """Trains and writes one mode or both."""
+    words = argparse.ArgumentParser(description=__doc__)
+    words.add_argument("--mode", choices=("dense", "lexical"))
+    asked = words.parse_args().mode
+    for mode in (asked,) if asked else ("dense", "lexical"):
+        save(mode, train(gather(mode)))
+    print(f"{len(NAMES)} features")
+
+
+if __name__ == "__main__":
+    main()

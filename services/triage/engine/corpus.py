@@ -1,0 +1,181 @@
+"""Term store of the earlier reports: vocabulary, document frequencies, capped posting lists, term pools."""
+
+from array import array
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+I32 = NDArray[np.int32]
+I64 = NDArray[np.int64]
+
+# Kinds of terms. Every kind is a name space of its own in the vocabulary.
+WORD, TITLE, IDENT, FRAME, TRACE_WORD, ERROR, FRAME_PAIR, PAIR = range(8)
+KINDS = 8
+POSTINGS_KEPT = 4_096
+_NONE = -1
+
+
+class Grow:
+    """An append-only numpy array with amortised growth. `rows` = items, `width` = 0 for a flat array."""
+
+    def __init__(self, dtype: type, width: int = 0) -> None:
+        self._width = width
+        self._data = np.zeros((1_024, width) if width else 1_024, dtype=dtype)
+        self.size = 0
+
+    @property
+    def view(self) -> NDArray[np.generic]:
+        """The filled part; invalid after the next append."""
+        return self._data[: self.size]
+
+    def extend(self, rows: Sequence[object] | NDArray[np.generic]) -> None:
+        """Appends rows (or scalars for a flat array)."""
+        need = self.size + len(rows)
+        if need > len(self._data):
+            shape = (max(need, len(self._data) * 3 // 2), *self._data.shape[1:])
+            grown = np.zeros(shape, dtype=self._data.dtype)
+            grown[: self.size] = self._data[: self.size]
+            self._data = grown
+        self._data[self.size : need] = rows
+        self.size = need
+
+
+class Corpus:
+    """Terms of all reports in arrival order. Document numbers are positions, never reused."""
+
+    def __init__(self) -> None:
+        self.vocabulary: dict[str, int] = {}
+        self._names: list[str] = []
+        self.kind = Grow(np.int8)
+        self.twin = Grow(np.int32)
+        self.df = Grow(np.int32)
+        self._postings: list[int | array[int]] = []
+        self.docs_of_kind = np.zeros(KINDS, dtype=np.int64)
+        self._pool = Grow(np.int32)
+        self._weights = Grow(np.float16)
+        self._start = Grow(np.int64)
+        self._start.extend([0])
+        self._norms = Grow(np.float32, KINDS)
+
+    @property
+    def size(self) -> int:
+        """Reports stored."""
+        return self._start.size - 1
+
+    def term(self, kind: int, text: str) -> int:
+        """The number of a term, a new one when never seen."""
+        key = f"{kind}{text}"
+        number = self.vocabulary.get(key)
+        if number is None:
+            number = len(self.vocabulary)
+            self.vocabulary[key] = number
+            self._names.append(key)
+            self.kind.extend([kind])
+            self.df.extend([0])
+            self._postings.append(_NONE)
+            self.twin.extend([_NONE])
+            if kind == TITLE:
+                self.twin.view[number] = self.term(WORD, text)
+        return number
+
+    def text(self, term: int) -> str:
+        """What a term number stands for."""
+        return self._names[term][1:]
+
+    def idf(self, terms: I32) -> F32:
+        """Inverse document frequency among the reports that have the term's kind at all; >= 0."""
+        docs = self.docs_of_kind[self.kind.view[terms]] + 1.0
+        return np.log(docs / (self.df.view[terms] + 0.5)).clip(0.05).astype(np.float32)
+
+    def key(self, term: int) -> str:
+        """The vocabulary key of a term, for `terms`."""
+        return self._names[term]
+
+    def terms(self, keys: Sequence[str]) -> I32:
+        """Term numbers of vocabulary keys, new ones entered."""
+        known = self.vocabulary
+        found = [known.get(key, _NONE) for key in keys]
+        if _NONE in found:
+            found = [self.term(int(key[0]), key[1:]) for key in keys]
+        return np.array(found, dtype=np.int32)
+
+    def norms(self, terms: I32, weights: F32, idf: F32) -> F32:
+        """Squared length of a document per kind of term."""
+        kinds = self.kind.view[terms]
+        return np.bincount(kinds, weights=(weights * idf) ** 2, minlength=KINDS).astype(np.float32)
+
+    def add(self, terms: I32, weights: F32, norms: F32) -> int:
+        """Stores a report's distinct terms (and counts them); returns its document number."""
+        doc = self.size
+        self._pool.extend(terms)
+        self._weights.extend(weights)
+        self._start.extend([self._pool.size])
+        kinds = self.kind.view[terms]
+        self._norms.extend([norms])
+        self.df.view[terms] += 1
+        self.docs_of_kind += np.bincount(kinds, minlength=KINDS) > 0
+        postings = self._postings
+        for term in terms.tolist():
+            known = postings[term]
+            if isinstance(known, array):
+                known.append(doc)
+                if len(known) > 2 * POSTINGS_KEPT:
+                    del known[:POSTINGS_KEPT]
+            else:
+                postings[term] = doc if known == _NONE else array("i", (known, doc))
+        return doc
+
+    def search(self, terms: I32, gain: F32, kinds: Sequence[int], top: int, budget: int) -> I64:
+        """Documents sharing the weightiest of `terms`, best first: a sum of `gain` over shared terms,
+        damped by the document's own size. At most `budget` postings are read, rarest terms first."""
+        mask = np.isin(self.kind.view[terms], kinds) & (self.df.view[terms] > 0)
+        chosen, worth = terms[mask], gain[mask]
+        if not len(chosen):
+            return np.zeros(0, dtype=np.int64)
+        order = np.argsort(self.df.view[chosen], kind="stable")
+        docs: list[I32] = []
+        parts: list[int] = []
+        used: list[int] = []
+        read = 0
+        for at in order.tolist():
+            found = self._postings[chosen[at]]
+            listed = np.array(found[-POSTINGS_KEPT:] if isinstance(found, array) else [found], dtype=np.int32)
+            if read and read + len(listed) > budget:
+                break
+            read += len(listed)
+            docs.append(listed)
+            used.append(at)
+            parts.append(len(listed))
+        flat = np.concatenate(docs)
+        value = np.repeat(worth[used], parts)
+        unique, inverse = np.unique(flat, return_inverse=True)
+        total = np.bincount(inverse, weights=value)
+        size = self._norms.view[unique][:, list(kinds)].sum(axis=1)
+        total /= np.sqrt(size + 20.0)
+        if len(unique) > top:
+            part = np.argpartition(-total, top)[:top]
+            unique, total = unique[part], total[part]
+        return unique[np.lexsort((-unique, -total))].astype(np.int64)
+
+    def gather(self, docs: I64) -> tuple[I32, F32, I64]:
+        """(terms, weights, row of each term) of several documents, one after the other."""
+        start = self._start.view[docs]
+        length = self._start.view[docs + 1] - start
+        ends = np.cumsum(length)
+        rows = np.repeat(np.arange(len(docs)), length)
+        at = np.arange(int(ends[-1]) if len(ends) else 0) + np.repeat(start - (ends - length), length)
+        return self._pool.view[at], self._weights.view[at].astype(np.float32), rows
+
+    def terms_of(self, doc: int) -> tuple[I32, F32]:
+        """Distinct terms and weights of one document."""
+        start, end = self._start.view[doc], self._start.view[doc + 1]
+        return self._pool.view[start:end], self._weights.view[start:end].astype(np.float32)
+
+    def forget(self, doc: int) -> None:
+        """Takes a document's terms out of the counts; its postings are skipped by the caller."""
+        terms, _ = self.terms_of(doc)
+        self.df.view[terms] -= 1
+        self.docs_of_kind -= np.bincount(self.kind.view[terms], minlength=KINDS) > 0

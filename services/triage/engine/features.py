@@ -1,0 +1,221 @@
+"""Pair features: an arriving report against its candidates, all at once in numpy.
+
+Everything is computed from earlier reports only. `NAMES` gives the columns in order; a column whose
+ingredient is missing on either side holds MISSING.
+"""
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from services.triage.engine.corpus import FRAME, KINDS, TITLE, WORD, Corpus
+
+F32 = NDArray[np.float32]
+I32 = NDArray[np.int32]
+I64 = NDArray[np.int64]
+MISSING = -1.0
+_KIND_NAMES = ("word", "title", "ident", "frame", "trace", "error", "fpair", "pair")
+PER_KIND = ("cos", "cover_q", "cover_c", "sum", "rarest")
+NAMES = (
+    *(f"{kind}_{column}" for kind in _KIND_NAMES for column in PER_KIND),
+    "title_in_c", "title_c_in_q", "top_frame",
+    "vector", "vector_title", "align_q", "align_c",
+    "days", "dated",
+    "hub_q_word", "hub_q_vector", "hub_c_word", "hub_c_vector",
+    "base", "base_rank", "base_margin", "base_z",
+    "words_q", "words_c", "words_ratio", "frames_q", "frames_c", "traced", "regime_c",
+    "same_source",
+)  # fmt: skip
+COUNT = len(NAMES)
+
+
+class Query(msgspec.Struct):
+    """One report ready for comparison. terms are distinct; weights: tf part; idf: at this moment."""
+
+    terms: I32
+    weights: F32
+    idf: F32
+    vector: F32
+    title_vector: F32
+    tokens: I32
+    token_weights: F32
+    day: float
+    words: int
+    frames: int
+    regime: int
+    source: int
+    top_frame: int
+
+
+class Facts(msgspec.Struct):
+    """The same of the candidates, one row each. tokens: padded with -1."""
+
+    vectors: F32
+    title_vectors: F32
+    tokens: I32
+    days: NDArray[np.float64]
+    words: NDArray[np.int32]
+    frames: NDArray[np.int32]
+    regimes: NDArray[np.int8]
+    sources: NDArray[np.int32]
+    top_frames: NDArray[np.int32]
+    hubs: F32
+
+
+class Context(msgspec.Struct):
+    """What the first pass over an arrival's candidates fixed, so that later passes rank against it."""
+
+    base: F32
+    hub_word: float
+    hub_vector: float
+
+
+class TermSums(msgspec.Struct):
+    """Per candidate and kind (rows, KINDS) sums over shared terms, and the query's own."""
+
+    cos: F32
+    cover_q: F32
+    cover_c: F32
+    total: F32
+    rarest: F32
+    title_in_c: F32
+    title_c_in_q: F32
+
+
+def term_sums(corpus: Corpus, query: Query, docs: I64, scratch: F32) -> TermSums:
+    """Shared-term sums of a query with documents. `scratch`: zeros, one per vocabulary term; left zero."""
+    terms, weights, rows = corpus.gather(docs)
+    kinds = corpus.kind.view[terms].astype(np.int64)
+    idf = corpus.idf(terms)
+    key = rows * KINDS + kinds
+    cells = len(docs) * KINDS
+    scratch[query.terms] = query.weights * query.idf
+    shared = scratch[terms]
+    hit = shared > 0
+    own = weights * idf
+    twin = corpus.twin.view[terms]
+    is_title = kinds == TITLE
+    title_hit = is_title & (scratch[twin] > 0)
+
+    def sums(value: F32) -> NDArray[np.float64]:
+        return np.bincount(key, weights=value, minlength=cells).reshape(-1, KINDS)
+
+    dot, norm = sums(own * shared), sums(own * own)
+    shared_idf, all_idf = sums(np.where(hit, idf, np.float32(0))), sums(idf)
+    rarest = np.zeros(cells, dtype=np.float32)
+    np.maximum.at(rarest, key[hit], idf[hit])
+    title_c = np.bincount(rows[title_hit], weights=idf[title_hit], minlength=len(docs))
+    scratch[query.terms] = 0.0
+    qkinds = corpus.kind.view[query.terms]
+    qnorm = np.bincount(qkinds, weights=(query.weights * query.idf) ** 2, minlength=KINDS)
+    qidf = np.bincount(qkinds, weights=query.idf, minlength=KINDS)
+    qtitle = query.terms[qkinds == TITLE]
+    title_q = np.zeros(len(docs))
+    if len(qtitle):
+        scratch[corpus.twin.view[qtitle]] = 1.0
+        found = (scratch[terms] > 0) & (kinds == WORD)
+        title_q = np.bincount(rows[found], weights=idf[found], minlength=len(docs))
+        twins = corpus.twin.view[qtitle]
+        title_q = title_q / max(float(corpus.idf(twins).sum()), 1e-6)
+        scratch[twins] = 0.0
+    both = (norm > 0) & (qnorm > 0)
+    gone = np.float32(MISSING)
+
+    def keep(value: NDArray[np.float64]) -> F32:
+        return np.where(both, value, gone).astype(np.float32)
+
+    tiny = 1e-9
+    return TermSums(
+        cos=keep(dot / np.sqrt(norm * qnorm + tiny)),
+        cover_q=keep(shared_idf / (qidf + tiny)),
+        cover_c=keep(shared_idf / (all_idf + tiny)),
+        total=keep(np.log1p(shared_idf)),
+        rarest=keep(rarest.reshape(-1, KINDS).astype(np.float64)),
+        title_in_c=np.where(qnorm[TITLE] > 0, title_q, MISSING).astype(np.float32),
+        title_c_in_q=np.where(
+            norm[:, TITLE] > 0, title_c / (all_idf[:, TITLE] + tiny), MISSING
+        ).astype(np.float32),
+    )
+
+
+def align(unit: F32, token_weights: F32, query: Query, facts: Facts) -> tuple[F32, F32]:
+    """Static late interaction (after ColBERT): each token's best counterpart on the other side, weighted
+    by rarity, in both directions. `unit`: unit vectors per token id; `token_weights`: (rows, ALIGN)."""
+    rows = len(facts.tokens)
+    if not len(query.tokens):
+        blank = np.full(rows, MISSING, dtype=np.float32)
+        return blank, blank
+    mine = unit[query.tokens]
+    present = facts.tokens >= 0
+    theirs = unit[np.where(present, facts.tokens, 0)]
+    likeness = theirs @ mine.T
+    likeness[~present] = -1.0
+    best_q = likeness.max(axis=1)
+    best_c = likeness.max(axis=2)
+    share_q = query.token_weights / max(float(query.token_weights.sum()), 1e-6)
+    weight_c = np.where(present, token_weights, np.float32(0))
+    toward_c = (best_c * weight_c).sum(axis=1) / np.maximum(weight_c.sum(axis=1), 1e-6)
+    empty = ~present.any(axis=1)
+    forward = np.where(empty, MISSING, best_q @ share_q)
+    return forward.astype(np.float32), np.where(empty, MISSING, toward_c).astype(np.float32)
+
+
+def matrix(
+    sums: TermSums, query: Query, facts: Facts, aligned: tuple[F32, F32], context: Context | None
+) -> tuple[F32, Context]:
+    """The feature matrix (rows, COUNT) and the context to hand to later passes of the same arrival."""
+    rows = len(facts.days)
+    vector = facts.vectors.astype(np.float32) @ query.vector
+    title_vector = facts.title_vectors.astype(np.float32) @ query.title_vector
+    base = _base(sums, vector, query.regime)
+    if context is None:
+        context = Context(np.sort(base)[::-1], _top_mean(sums.cos[:, WORD]), _top_mean(vector))
+    out = np.empty((rows, COUNT), dtype=np.float32)
+    blocks = (sums.cos, sums.cover_q, sums.cover_c, sums.total, sums.rarest)
+    for number, block in enumerate(blocks):
+        out[:, number : len(PER_KIND) * KINDS : len(PER_KIND)] = block
+    days = np.abs(facts.days - query.day)
+    dated = np.isfinite(days)
+    rest = (
+        sums.title_in_c, sums.title_c_in_q, _same_top(query, facts, sums),
+        vector, title_vector, *aligned,
+        np.where(dated, np.log1p(np.where(dated, days, 0.0)), MISSING), dated,
+        context.hub_word, context.hub_vector, facts.hubs[:, 0], facts.hubs[:, 1],
+        *_place(base, context.base),
+        np.log1p(query.words), np.log1p(facts.words),
+        np.abs(np.log1p(query.words) - np.log1p(facts.words)),
+        np.log1p(query.frames), np.log1p(facts.frames),
+        (facts.frames > 0).astype(np.float32) + (query.frames > 0), facts.regimes,
+        facts.sources == query.source,
+    )  # fmt: skip
+    for number, column in enumerate(rest, start=len(PER_KIND) * KINDS):
+        out[:, number] = column
+    return out, context
+
+
+def _base(sums: TermSums, vector: F32, regime: int) -> F32:
+    words = np.maximum(sums.cos[:, WORD], 0.0)
+    frames = np.maximum(sums.cos[:, 4], 0.0)
+    if regime == 1:
+        return np.asarray(0.5 * frames + 0.3 * np.maximum(sums.cos[:, FRAME], 0.0) + 0.2 * words)
+    return np.asarray(0.5 * words + 0.5 * vector, dtype=np.float32)
+
+
+def _top_mean(values: F32, top: int = 8) -> float:
+    if not len(values):
+        return 0.0
+    return float(np.sort(values)[::-1][:top].mean())
+
+
+def _place(base: F32, ranking: F32) -> tuple[F32, F32, F32, F32]:
+    above = np.searchsorted(-ranking, -base, side="left").astype(np.float32)
+    best = ranking[0]
+    second = ranking[1] if len(ranking) > 1 else np.float32(0)
+    margin = np.where(base >= best, base - second, base - best)
+    spread = float(ranking.std()) + 1e-3
+    return base, np.log1p(above), margin.astype(np.float32), (base - float(ranking.mean())) / np.float32(spread)
+
+
+def _same_top(query: Query, facts: Facts, sums: TermSums) -> F32:
+    known = (facts.top_frames >= 0) & (query.top_frame >= 0)
+    return np.where(known, facts.top_frames == query.top_frame, MISSING).astype(np.float32)

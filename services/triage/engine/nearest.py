@@ -1,0 +1,63 @@
+"""Nearest vectors: exact while the set is small, a graph index (HNSW, by usearch) above that."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.triage.engine.corpus import F32, I64, Grow
+
+EXACT_UP_TO = 5_000
+
+
+class Nearest:
+    """Unit vectors in arrival order; row number = document number."""
+
+    def __init__(self, dims: int) -> None:
+        self.dims = dims
+        self.rows = Grow(np.float16, dims)
+        # The exact search reads this copy; converting on every search would cost more than the search.
+        self._exact: Grow | None = Grow(np.float32, dims)
+        self._graph = None
+        self._in_graph = 0
+
+    def add(self, vector: NDArray[np.float16]) -> None:
+        """Appends one vector."""
+        self.rows.extend([vector])
+        if self._exact is not None:
+            self._exact.extend([vector])
+        if self._graph is not None:
+            self._link(self.rows.size - 1, self.rows.size)
+
+    def search(self, vector: F32, top: int) -> I64:
+        """Row numbers of the nearest `top` rows, nearest first."""
+        size = self.rows.size
+        if not size or not vector.any():
+            return np.zeros(0, dtype=np.int64)
+        if self._exact is not None and size <= EXACT_UP_TO:
+            return _best(np.asarray(self._exact.view @ vector, dtype=np.float32), top)
+        if self._graph is None:
+            self._build()
+            self._exact = None
+        assert self._graph is not None
+        keys = self._graph.search(vector, top).keys
+        return np.asarray(keys, dtype=np.int64)
+
+    def _build(self) -> None:
+        from usearch.index import Index
+
+        self._graph = Index(
+            ndim=self.dims, metric="ip", dtype="f16", connectivity=16, expansion_add=64, expansion_search=64
+        )
+        self._link(0, self.rows.size)
+
+    def _link(self, start: int, end: int) -> None:
+        assert self._graph is not None
+        # One thread: the graph must be the same on every run.
+        self._graph.add(np.arange(start, end, dtype=np.uint64), self.rows.view[start:end], threads=1)
+
+
+def _best(scores: NDArray[np.float32], top: int) -> I64:
+    if len(scores) > top:
+        part = np.argpartition(-scores, top)[:top]
+    else:
+        part = np.arange(len(scores))
+    return part[np.lexsort((-part, -scores[part]))].astype(np.int64)
