@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from services.planner.localise.corpus import Corpus, FileDefinition
 from services.planner.localise.fields import Floats
+from services.planner.localise.history import Commit
 from services.planner.localise.index import RepositoryIndex
 from services.planner.localise.query import Query
 from services.planner.localise.results import Candidate, Evidence, Symbol
@@ -15,8 +18,8 @@ _KINDS = {
     "fpath": "path", "fbase": "path", "frame": "stack_frame", "frame_last": "stack_frame", "dot_sym": "dotted_name",
     "dot_mod": "dotted_name", "def_max": "symbol", "def_title": "symbol", "stem_title": "file_name",
     "path_mix": "file_name", "path_title": "file_name", "c3_mix": "text", "c3_title": "text", "bm_title": "text",
-    "bm_mix": "text", "ck_ident": "text", "c3_err": "error_text", "literal": "literal", "sym_mix": "symbol_words",
-    "sym_title": "symbol_words", "h2_all": "history", "h2_title": "history", "h2_prof": "history",
+    "ck_ident": "text", "c3_err": "error_text", "literal": "literal", "sym_mix": "symbol_words",
+    "sym_title": "symbol_words", "h2_title": "history", "h2_prof": "history",
     "cochange": "cochange", "dirsib": "neighbour", "aux": "demoted", "markup": "demoted", "is_init": "demoted",
     "dts": "demoted",
 }  # fmt: skip
@@ -24,34 +27,39 @@ _MIN_WEIGHT = 0.05
 _MAX_SYMBOLS = 6
 
 
-def explain(
-    index: RepositoryIndex,
-    corpus: Corpus,
-    query: Query,
-    signals: Signals,
-    parts: dict[str, Floats],
-    number: int,
-    score: float,
-) -> Candidate:
-    """The candidate with its evidence (by weight) and the definitions the issue points at."""
-    symbols = pointed_symbols(corpus, query, signals, number)
+# evidence a person can check at a glance comes before what only the arithmetic knows
+_SURE = ("path", "stack_frame", "dotted_name", "symbol", "literal")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One ranking under way: what was asked of what, and what each signal contributed to each file."""
+
+    index: RepositoryIndex
+    corpus: Corpus
+    query: Query
+    signals: Signals
+    parts: dict[str, Floats]
+
+
+def explain(asked: Asked, number: int, score: float, share: float) -> Candidate:
+    """The candidate with its evidence and the definitions the issue points at."""
+    symbols = pointed_symbols(asked.corpus, asked.query, asked.signals, number)
     weights: dict[str, float] = {}
-    for name, values in parts.items():
+    for name, values in asked.parts.items():
         weights[_KINDS[name]] = weights.get(_KINDS[name], 0.0) + float(values[number])
-    details = _details(index, corpus, signals, number, symbols)
+    details = _details(asked, number, symbols) | _history_details(asked, number)
     evidence = [
         Evidence(kind, details[kind], round(weight, 3))
         for kind, weight in weights.items()
-        if kind in details and (abs(weight) >= _MIN_WEIGHT or kind in ("path", "stack_frame", "dotted_name"))
+        if kind in details and (abs(weight) >= _MIN_WEIGHT or kind in _SURE)
     ]
-    evidence.sort(key=lambda e: (-e.weight, e.kind))
-    return Candidate(corpus.files[number].path, round(score, 4), evidence, symbols)
+    evidence.sort(key=lambda e: (e.kind not in _SURE or e.weight < _MIN_WEIGHT, -e.weight, e.kind))
+    return Candidate(asked.corpus.files[number].path, round(score, 4), evidence, symbols, round(share, 4))
 
 
-def _details(
-    index: RepositoryIndex, corpus: Corpus, signals: Signals, number: int, symbols: list[Symbol]
-) -> dict[str, str]:
-    mentions, values = signals.mentions, signals.values
+def _details(asked: Asked, number: int, symbols: list[Symbol]) -> dict[str, str]:
+    mentions, values = asked.signals.mentions, asked.signals.values
     found: dict[str, str] = {}
     if paths := mentions.paths.get(number):
         found["path"] = f"the report names {_listed(paths)}"
@@ -62,27 +70,42 @@ def _details(
     if dotted := mentions.dotted.get(number):
         found["dotted_name"] = f"the report names {_listed(dotted)}"
     if names := mentions.names.get(number):
-        ordered = [name for _, name in sorted(names, key=lambda item: (-item[0], item[1]))]
-        found["symbol"] = f"defines {_listed(ordered)}, named in the report"
+        ordered = [name for shown, name in sorted(names, key=lambda item: (-item[0], item[1])) if shown > 0.1]
+        if ordered:
+            found["symbol"] = f"defines {_listed(ordered)}, named in the report"
     if values["stem_title"][number] > 0 or values["path_title"][number] > 0:
-        found["file_name"] = "the file's name is in the title"
+        found["file_name"] = "the title has words of the file's path"
     elif values["path_mix"][number] > 0:
-        found["file_name"] = "the file's path shares words with the report"
+        found["file_name"] = "the report has words of the file's path"
     if values["c3_mix"][number] > 0:
-        names_shown = [s.name for s in symbols[:3]]
-        near = f", closest around {_listed(names_shown)}" if names_shown else ""
-        found["text"] = f"its code shares rare words with the report{near}"
+        words = shared_words(asked.corpus, asked.query, number)
+        near = f", closest around {_listed([s.name for s in symbols[:2]])}" if symbols else ""
+        found["text"] = (
+            f"its code has the report's rarer words {_listed(words)}{near}"
+            if words
+            else (f"its code reads like the report{near}")
+        )
     if values["c3_err"][number] > 0:
-        found["error_text"] = "its code shares words with the error message"
+        found["error_text"] = "its code shares words with the error message or quotations"
     if values["literal"][number] > 0:
-        found["literal"] = "holds a string that reads like a phrase of the report"
+        found["literal"] = "holds a string with a phrase of the report"
     if values["sym_mix"][number] > 0:
         found["symbol_words"] = "names defined here share words with the report"
-    found |= _history_details(index, corpus, signals, number)
     return found
 
 
-def _history_details(index: RepositoryIndex, corpus: Corpus, signals: Signals, number: int) -> dict[str, str]:
+def shared_words(corpus: Corpus, query: Query, number: int, most: int = 4) -> list[str]:
+    """Words of the report that the file has and few others do, rarest first."""
+    rare: dict[int, tuple[float, str]] = {}
+    for word, term in query.words.items():
+        holders = corpus.whole.documents(term)
+        if len(holders) <= max(3, len(corpus) // 6) and number in holders:
+            rare.setdefault(term, (corpus.whole.idf(term), word))
+    return [word for _, word in sorted(rare.values(), key=lambda item: (-item[0], item[1]))[:most]]
+
+
+def _history_details(asked: Asked, number: int) -> dict[str, str]:
+    index, corpus, signals = asked.index, asked.corpus, asked.signals
     found: dict[str, str] = {}
     path = corpus.files[number].path
     commits = index.history_of(corpus).commits
@@ -104,9 +127,8 @@ def _history_details(index: RepositoryIndex, corpus: Corpus, signals: Signals, n
     return found
 
 
-def _commit(commit: object) -> str:
-    sha, subject = getattr(commit, "sha", ""), getattr(commit, "subject", "")
-    return f"{sha[:10]} “{subject[:80]}”"
+def _commit(commit: Commit) -> str:
+    return f"{commit.sha[:10]} “{commit.subject[:80]}”"
 
 
 def pointed_symbols(corpus: Corpus, query: Query, signals: Signals, number: int) -> list[Symbol]:

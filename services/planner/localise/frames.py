@@ -61,6 +61,13 @@ def find_frames(text: str) -> list[Frame]:
     return frames[:_MAX_FRAMES]
 
 
+def without_frames(text: str) -> str:
+    """The text with every frame cut out, so that a frame's path is not also a mention of that path."""
+    for pattern in (*_INNERMOST_LAST, *_INNERMOST_FIRST):
+        text = pattern.sub(" ", text)
+    return text
+
+
 def _frame(match: re.Match[str]) -> Frame:
     groups = match.groupdict()
     line = groups.get("line") or groups.get("line2") or groups.get("line3")
@@ -87,6 +94,12 @@ def split_path(path: str) -> list[str]:
     path = re.sub(r"[?#].*$", "", path.replace("\\", "/"))
     path = re.sub(r"^(?:webpack(?:-internal)?:/+(?:\(\w+\)/)?|file:/+|\w+://[^/]+/)", "", path)
     return [p for p in path.split("/") if p not in ("", ".", "..", "~", "_N_E") and not re.fullmatch(r"[A-Za-z]:", p)]
+
+
+def names_folder(path: str, found: str) -> bool:
+    """True when the printed path agrees with the file's folder too, or the file lies at the top."""
+    printed, own = split_path(path), found.split("/")
+    return len(own) == 1 or (len(printed) > 1 and printed[-2].lower() == own[-2].lower())
 
 
 def match_path(path: str, basenames: Mapping[str, Sequence[int]], paths: Sequence[str]) -> list[tuple[int, float]]:

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from services.planner.localise.corpus import Corpus
-from services.planner.localise.evidence import explain
+from services.planner.localise.evidence import Asked, explain
 from services.planner.localise.fields import Floats
 from services.planner.localise.frames import Frame
 from services.planner.localise.index import RepositoryIndex
@@ -82,5 +82,9 @@ def rank_query(
     parts = contributions(signals, weights or shipped_weights())
     # rounded before sorting: the last bits differ between processors, and ties then go by path
     total = np.round(np.sum(list(parts.values()), axis=0, dtype=np.float64), 5).astype(np.float32)
-    chosen = order_of(total)[:limit]
-    return [explain(index, corpus, query, signals, parts, int(number), float(total[number])) for number in chosen]
+    odds = np.exp(total - total.max(), dtype=np.float64)
+    shares = odds / odds.sum()
+    return [
+        explain(Asked(index, corpus, query, signals, parts), int(n), float(total[n]), float(shares[n]))
+        for n in order_of(total)[:limit]
+    ]

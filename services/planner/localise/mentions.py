@@ -8,7 +8,7 @@ import numpy as np
 
 from services.planner.localise.corpus import Corpus
 from services.planner.localise.fields import Floats
-from services.planner.localise.frames import Frame, match_path
+from services.planner.localise.frames import Frame, match_path, names_folder
 from services.planner.localise.query import Query
 
 
@@ -44,8 +44,8 @@ def find_mentions(corpus: Corpus, query: Query) -> Mentions:
 
 def _paths(corpus: Corpus, query: Query, paths: list[str], found: Mentions) -> None:
     for printed, _ in query.paths:
-        flag = found.values["fpath"] if "/" in printed or "\\" in printed else found.values["fbase"]
         for number, share in match_path(printed, corpus.basenames, paths):
+            flag = found.values["fpath" if names_folder(printed, paths[number]) else "fbase"]
             flag[number] = max(flag[number], share)
             found.paths.setdefault(number, []).append(printed)
 

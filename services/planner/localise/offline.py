@@ -37,7 +37,9 @@ def read_issue_file(name: str) -> Report:
     try:
         raw = sys.stdin.buffer.read(_MAX_ISSUE_BYTES) if name == "-" else _read_limited(Path(name))
     except OSError as error:
-        raise BadIssueError(f"Cannot read the issue file {name}: {error.strerror}. Give a readable file, or - .") from error
+        raise BadIssueError(
+            f"Cannot read the issue file {name}: {error.strerror}. Give a readable file, or - ."
+        ) from error
     text = raw.decode("utf-8", "replace").strip()
     if not text:
         raise BadIssueError(f"The issue {name} is empty. Write a title on the first line and the report below it.")

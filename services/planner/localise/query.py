@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 
-from services.planner.localise.frames import Frame, find_frames
+from services.planner.localise.frames import Frame, find_frames, without_frames
 from services.planner.localise.tokens import IDENTIFIER, STOP, compound_hash, count_terms, shingles, split_identifier
 
 MAX_ISSUE_CHARS = 60_000
@@ -62,6 +62,9 @@ class Query:
     dotted: dict[str, float] = field(default_factory=dict)
     title_words: set[str] = field(default_factory=set)
     errors: list[str] = field(default_factory=list)
+    quotes: list[str] = field(default_factory=list)
+    code: str = ""
+    words: dict[str, int] = field(default_factory=dict)
 
 
 def read_issue(text: str, title: str | None = None, frames: list[Frame] | None = None) -> Query:
@@ -79,7 +82,7 @@ def read_issue(text: str, title: str | None = None, frames: list[Frame] | None =
     prose, code = _without_versions(prose), _without_versions(code)
     _fill_terms(query, prose, code)
     _fill_identifiers(query, prose, code)
-    _fill_names(query, _URL.sub(" ", raw))
+    _fill_names(query, without_frames(_URL.sub(" ", raw)))
     return query
 
 
@@ -128,12 +131,27 @@ def _fill_terms(query: Query, prose: str, code: str) -> None:
     whole = f"{query.title}\n{prose}\n{code}"
     query.errors = [m[0].strip()[:300] for m in _ERROR_LINE.finditer(whole)][:20]
     quoted = [next(g for g in m.groups() if g) for m in _QUOTED.finditer(whole)][:60]
+    ticked = [m[1] for m in _INLINE.finditer(whole)]
+    query.quotes = [*quoted, *(t for t in ticked if " " in t)]
+    query.code = code
+    query.words = _shown_words(f"{query.title}\n{prose}")
     query.error_terms = _saturated("\n".join(query.errors + quoted))
-    for piece in [query.title, *query.errors, *quoted, *(m[1] for m in _INLINE.finditer(whole))]:
+    for piece in [query.title, *query.errors, *quoted, *ticked]:
         for run in shingles(piece):
             query.shingles[run] = 1.0
     for run in shingles(prose[:8000]):
         query.shingles.setdefault(run, 0.4)
+
+
+def _shown_words(text: str) -> dict[str, int]:
+    """Words of title and prose with the term that stands for each: the compound, or the stem of a plain word."""
+    found: dict[str, int] = {}
+    for word in IDENTIFIER.findall(text)[:3000]:
+        if 3 < len(word) < 60 and word.lower() not in STOP:
+            terms = _single_terms(word)
+            if terms:
+                found.setdefault(word, terms[-1])
+    return found
 
 
 def _fill_identifiers(query: Query, prose: str, code: str) -> None:

@@ -23,9 +23,13 @@ class Symbol(msgspec.Struct, frozen=True):
 
 
 class Candidate(msgspec.Struct, frozen=True):
-    """A file that may have to change; evidence by falling weight."""
+    """A file that may have to change; the surest evidence first.
+
+    `share` (0..1) is the file's part of the belief among all files (softmax of the scores): how sure the order is.
+    """
 
     path: str
     score: float
     evidence: list[Evidence]
     symbols: list[Symbol]
+    share: float = 0.0

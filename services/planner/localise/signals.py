@@ -16,13 +16,13 @@ from services.planner.localise.query import Query
 
 # ranked signals are used twice: value / largest value, and 1 / (1 + rank / 4)
 RANKED = (
-    "c3_mix", "c3_title", "ck_ident", "c3_err", "bm_title", "bm_mix", "sym_mix", "sym_title", "path_mix", "path_title",
-    "def_max", "def_title", "literal", "h2_all", "h2_title", "h2_prof", "cochange", "dirsib",
+    "c3_mix", "c3_title", "ck_ident", "c3_err", "bm_title", "sym_mix", "sym_title", "path_mix", "path_title",
+    "def_max", "def_title", "literal", "h2_title", "h2_prof", "cochange", "dirsib",
 )  # fmt: skip
 FLAGS = (
     "fpath", "fbase", "frame", "frame_last", "dot_sym", "dot_mod", "stem_title", "aux", "markup", "is_init", "dts",
 )  # fmt: skip
-_SEED_FIELDS = ("c3_mix", "c3_title", "sym_mix", "h2_all", "def_max", "path_mix")
+_SEED_FIELDS = ("c3_mix", "c3_title", "sym_mix", "def_max", "path_mix")
 _SEEDS = 8
 
 
@@ -50,7 +50,6 @@ def compute_signals(corpus: Corpus, history: History, query: Query) -> Signals:
         "ck_ident": top(query.ident_terms, 1),
         "c3_err": top(query.error_terms, 3),
         "bm_title": corpus.whole.score(query.title_terms),
-        "bm_mix": corpus.whole.score(query.mix),
         "sym_mix": corpus.names.score(query.mix),
         "sym_title": corpus.names.score(query.title_terms),
         "path_mix": corpus.paths.score(query.mix),
