@@ -47,7 +47,7 @@ def ended(job: Job, status: JobStatus, now: datetime, message: str = "", **chang
         publishing=False,
         not_before=None,
         lease_until=None,
-        phase_deadline=now,
+        phase_deadline=min(now, job.deadline),
         finished_at=now,
         **changes,
     )

@@ -70,10 +70,10 @@ def _ask_for_plan(job: Job, now: datetime, rules: Rules) -> Job:
 
 def _plan(event: Create) -> Plan | None:
     """The snapshot in the request, else the plan of the job being retried, else the cluster's current plan."""
-    if event.request.plan is not None:
-        return event.request.plan
     if event.request.approve_patch is not None and event.prior is not None:
         return event.prior.plan  # a released patch belongs to the base commit of its own plan
+    if event.request.plan is not None:
+        return event.request.plan
     known = event.plan or (event.prior.plan if event.prior is not None else None)
     if known is None or (event.request.plan_version is None and unsuitable(known, event.request)):
         return None
@@ -82,6 +82,8 @@ def _plan(event: Create) -> Plan | None:
 
 def _refused_plan(event: Create) -> Failure | None:
     """Why the plan version that was asked for cannot be used."""
+    if event.request.approve_patch is not None:
+        return None
     wanted, plan = event.request.plan_version, _plan(event)
     if plan is None:
         if wanted is None:

@@ -1,0 +1,83 @@
+"""The narrow readings of buckets that are watched: msgspec skips every field not named here."""
+
+from typing import Any
+
+import msgspec
+
+from schemas.base import Timestamp
+from schemas.jobs import TERMINAL, JobStatus, Phase
+from schemas.plans import PlanOutcome
+
+
+class Told(msgspec.Struct, frozen=True):
+    """The part of a failure that shows whether a reason was told."""
+
+    kind: str = ""
+    reason: str = ""
+
+
+class Unsent(msgspec.Struct, frozen=True):
+    """An outbox entry by its id."""
+
+    msg_id: str
+
+
+class JobView(msgspec.Struct, frozen=True, kw_only=True):
+    """What scheduling needs to know of a record in KV ``jobs``; the plan and the evidence are not decoded."""
+
+    id: str
+    project_id: str
+    cluster_id: str
+    status: JobStatus
+    phase: Phase
+    runner: str = ""
+    attempt: int = 0
+    claimed: bool = False
+    not_before: Timestamp | None = None
+    lease_until: Timestamp | None = None
+    phase_deadline: Timestamp
+    deadline: Timestamp
+    plan_request_id: str | None = None
+    failure: Told | None = None
+    outbox: list[Unsent] = []
+    created_at: Timestamp
+
+    @property
+    def live(self) -> bool:
+        return self.status not in TERMINAL
+
+    @property
+    def waiting(self) -> bool:
+        """In the queue, now or after a back-off."""
+        return self.live and self.phase == "queued"
+
+    @property
+    def holding(self) -> bool:
+        """Handed out or claimed: it takes a slot."""
+        return self.live and self.phase not in ("queued", "planning")
+
+
+class PlanNews(msgspec.Struct, frozen=True):
+    """The outcomes of a record in KV ``plans``. Kept older versions have none and are read as empty."""
+
+    outcomes: list[PlanOutcome] = []
+
+
+class ProjectChoice(msgspec.Struct, frozen=True):
+    """A project's own runner and limit: ``settings.fix.runner`` and ``settings.fix.concurrency``."""
+
+    settings: dict[str, Any] = {}
+
+    @property
+    def runner(self) -> str | None:
+        found = self._fix().get("runner")
+        return found if isinstance(found, str) and found else None
+
+    @property
+    def concurrency(self) -> int | None:
+        found = self._fix().get("concurrency")
+        return found if isinstance(found, int) and found > 0 else None
+
+    def _fix(self) -> dict[str, Any]:
+        found = self.settings.get("fix")
+        return found if isinstance(found, dict) else {}
