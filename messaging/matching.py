@@ -12,10 +12,10 @@ def _tokens(subject: str) -> tuple[str, ...]:
 def matches(filter_: str, subject: str) -> bool:
     """Whether the subject falls under the filter."""
     wanted, given = _tokens(filter_), _tokens(subject)
-    for index, token in enumerate(wanted):
-        if token == ">":
+    for index, want in enumerate(wanted):
+        if want == ">":
             return len(given) > index
-        if index >= len(given) or (token != "*" and token != given[index]):
+        if index >= len(given) or (want != "*" and want != given[index]):
             return False
     return len(given) == len(wanted)
 

@@ -1,6 +1,6 @@
 """What the house may ask of the broker. Two implementations: ``nats_bus`` and ``memory``, one conformance suite."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -133,7 +133,7 @@ class State(Protocol[T]):
         """All live keys that equal ``prefix`` or begin with ``prefix.``; an empty prefix means all."""
 
     async def items(self, prefix: str = "") -> list[Entry[T]]: ...
-    def watch(self, prefix: str = "") -> AsyncIterator[Entry[T] | CaughtUp]:
+    def watch(self, prefix: str = "") -> AsyncGenerator[Entry[T] | CaughtUp, None]:
         """Current entries, CaughtUp, then each change. Reconnects by itself; may repeat, never skips the newest."""
 
 
@@ -186,7 +186,9 @@ class Bus(Protocol):
     async def page(self, stream: str, subject: str, *, after: int = 0, limit: int = 200) -> list[Stored]:
         """Up to ``limit`` stored messages of a subject (wildcards allowed) with sequence > ``after``, oldest first."""
 
-    def follow(self, stream: str, subjects: list[str], *, after: int | None = 0) -> AsyncIterator[Stored | CaughtUp]:
+    def follow(
+        self, stream: str, subjects: list[str], *, after: int | None = 0
+    ) -> AsyncGenerator[Stored | CaughtUp, None]:
         """Stored messages with sequence > ``after``, CaughtUp, then live ones: gap-free, in order, no duplicates,
         across reconnects and server restarts. ``after=None`` begins with new messages only."""
 

@@ -1,4 +1,4 @@
-"""Streams, consumers and buckets as data, in one table. ``python -m messaging.topology --url U --profile P`` applies it.
+"""Streams, consumers and buckets as data, in one table; ``python -m messaging.topology`` applies it.
 
 Every stream has a byte limit. Work queues refuse when full (the publisher sees ``Full``); the others drop the oldest.
 Consumers have no delivery limit: after one, a work-queue message would stay, invisible, for ever. The worker counts
@@ -8,9 +8,12 @@ deliveries itself and dead-letters.
 import argparse
 import asyncio
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from schemas import subjects
+
+if TYPE_CHECKING:
+    from messaging.ports import Bus
 
 HOUR: Final = 3600.0
 DAY: Final = 24 * HOUR
@@ -191,6 +194,13 @@ def consumer_spec(consumer: str | Consumer) -> Consumer:
     if isinstance(consumer, Consumer):
         return consumer
     return CONSUMERS.get(consumer) or runner_consumer(consumer)
+
+
+async def ensure_runner(bus: "Bus", runner: str) -> Consumer:
+    """The consumer of this runner id, created unless the provisioner did it already."""
+    consumer = runner_consumer(runner)
+    await bus.ensure_consumer(consumer)
+    return consumer
 
 
 async def provision(url: str, profile: str = "embedded", *, creds: str = "", runners: tuple[str, ...] = ()) -> None:

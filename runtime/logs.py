@@ -39,7 +39,7 @@ def configure(service: str, level: str = "info", fmt: Fmt = "json") -> None:
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:
     """A logger; call it as ``log.info("job.claimed", job_id=...)``."""
-    return cast(structlog.stdlib.BoundLogger, structlog.get_logger(logger=name))
+    return cast(structlog.stdlib.BoundLogger, structlog.get_logger(component=name))
 
 
 def mask_secrets(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -1,0 +1,216 @@
+"""Live fan-out: one follower of a stream shared by all who watch the same subjects (one consumer, not a thousand).
+
+The hub keeps the newest messages in a ring. A viewer is a cursor: while it is inside the ring it reads from there, else
+it pages from the stream until it is. So a resumed viewer and a live one take the same path, and a slow one costs
+nothing but its own paging.
+"""
+
+import asyncio
+from bisect import bisect_right
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Final
+
+from messaging.merging import merge_pages
+from messaging.ports import Bus, BusError, CaughtUp, Stored
+from runtime.logs import logger
+
+log = logger("messaging.hub")
+
+RING_MESSAGES: Final = 4096
+RING_BYTES: Final = 8 * 1024 * 1024
+PAGE: Final = 500
+IDLE_SECONDS: Final = 10.0
+COALESCE_SECONDS: Final = 0.02  # with many viewers, wake them at most this often
+MANY_VIEWERS: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Lagged:
+    """The viewer was slower than the ring; what it missed follows, read from the stream."""
+
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """Rendered messages joined in one piece; ``sequence`` is the last one's."""
+
+    data: bytes
+    sequence: int
+    count: int
+
+
+class LogHub:
+    """See the module. ``render`` turns a message into bytes once for all viewers that use ``join_frames``."""
+
+    def __init__(
+        self, bus: Bus, stream: str, subjects: list[str], *, render: Callable[[Stored], bytes] | None = None
+    ) -> None:
+        self._bus, self._stream, self._subjects = bus, stream, list(subjects)
+        self._render = render or (lambda stored: stored.data)
+        self._items: list[Stored] = []
+        self._frames: list[bytes] = []
+        self._sequences: list[int] = []
+        self._bytes = 0
+        self._floor = -1  # the ring holds everything after this sequence; -1 until the follower has begun
+        self._changed = asyncio.Event()
+        self._waking: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._failure: BusError | None = None
+        self.viewers = 0
+
+    async def join(self, after: int) -> AsyncGenerator[Stored | CaughtUp | Lagged, None]:
+        """Messages with sequence > ``after``, CaughtUp once at the newest, Lagged where the ring was missed."""
+        async with aclosing(self._walk(after)) as steps:
+            async for step in steps:
+                if isinstance(step, CaughtUp | Lagged):
+                    yield step
+                else:
+                    for stored, _ in step:
+                        yield stored
+
+    async def join_frames(self, after: int) -> AsyncGenerator[Frames | CaughtUp | Lagged, None]:
+        """The same, as rendered bytes, as many messages joined as are there."""
+        async with aclosing(self._walk(after)) as steps:
+            async for step in steps:
+                if isinstance(step, CaughtUp | Lagged):
+                    yield step
+                else:
+                    yield Frames(b"".join([frame for _, frame in step]), step[-1][0].sequence, len(step))
+
+    async def close(self) -> None:
+        """End the follower; viewers end too."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    async def _walk(self, after: int) -> AsyncGenerator[list[tuple[Stored, bytes]] | CaughtUp | Lagged, None]:
+        self.viewers += 1
+        try:
+            await self._begin()
+            cursor, joined = after, False
+            while True:
+                changed = self._changed
+                if cursor < self._floor:
+                    if joined:
+                        yield Lagged(cursor)
+                    step = await self._page(cursor)
+                else:
+                    step = self._from_ring(cursor)
+                if step:
+                    cursor = step[-1][0].sequence
+                    yield step
+                elif cursor < self._floor:
+                    cursor = self._floor  # the stream holds nothing between
+                else:
+                    if not joined:
+                        joined = True
+                        yield CaughtUp(cursor)
+                    if self._failure is not None:
+                        raise self._failure
+                    await changed.wait()
+        finally:
+            self.viewers -= 1
+
+    async def _begin(self) -> None:
+        if self._task is None:
+            self._task = asyncio.create_task(self._follow(), name=f"hub {self._stream} {self._subjects}")
+        while self._floor < 0:
+            changed = self._changed
+            if self._failure is not None:
+                raise self._failure
+            await changed.wait()
+
+    async def _follow(self) -> None:
+        try:
+            async with aclosing(self._bus.follow(self._stream, self._subjects, after=None)) as items:
+                async for item in items:
+                    if isinstance(item, Stored):
+                        self._push(item)
+                    elif self._floor < 0:
+                        self._floor = item.sequence
+                    self._notify()
+        except BusError as error:
+            log.error("hub.failed", stream=self._stream, reason=str(error))
+            self._failure = error
+        finally:
+            self._failure = self._failure or BusError("the hub was closed")
+            self._wake()
+
+    def _push(self, stored: Stored) -> None:
+        self._items.append(stored)
+        self._sequences.append(stored.sequence)
+        self._frames.append(frame := self._render(stored))
+        self._bytes += len(frame) + len(stored.data)
+        if len(self._items) > RING_MESSAGES or self._bytes > RING_BYTES:
+            self._drop_oldest(max(1, len(self._items) // 4))
+
+    def _drop_oldest(self, count: int) -> None:
+        self._floor = self._sequences[count - 1]
+        self._bytes -= sum(
+            len(frame) + len(stored.data)
+            for frame, stored in zip(self._frames[:count], self._items[:count], strict=True)
+        )
+        del self._items[:count], self._frames[:count], self._sequences[:count]
+
+    def _from_ring(self, cursor: int) -> list[tuple[Stored, bytes]]:
+        start = bisect_right(self._sequences, cursor)
+        return list(zip(self._items[start:], self._frames[start:], strict=True))
+
+    async def _page(self, cursor: int) -> list[tuple[Stored, bytes]]:
+        pages = [await self._bus.page(self._stream, subject, after=cursor, limit=PAGE) for subject in self._subjects]
+        return [(stored, self._render(stored)) for stored in merge_pages(pages, PAGE)]
+
+    def _notify(self) -> None:
+        if self.viewers <= MANY_VIEWERS:
+            self._wake()
+        elif self._waking is None:
+            self._waking = asyncio.get_running_loop().call_later(COALESCE_SECONDS, self._wake)
+
+    def _wake(self) -> None:
+        if self._waking is not None:
+            self._waking.cancel()
+            self._waking = None
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+class Hubs:
+    """The hubs of one process by stream and subjects; one that nobody watches for ten seconds is closed."""
+
+    def __init__(self, bus: Bus, *, idle_seconds: float = IDLE_SECONDS) -> None:
+        self._bus, self._idle_seconds = bus, idle_seconds
+        self._hubs: dict[tuple[str, tuple[str, ...], object], LogHub] = {}
+        self._sweeper: asyncio.Task[None] | None = None
+
+    def get(self, stream: str, subjects: list[str], *, render: Callable[[Stored], bytes] | None = None) -> LogHub:
+        """The hub of these subjects and this ``render`` (the same function object shares a hub)."""
+        key = (stream, tuple(sorted(subjects)), render)
+        hub = self._hubs.get(key)
+        if hub is None or hub._failure is not None:
+            hub = self._hubs[key] = LogHub(self._bus, stream, subjects, render=render)
+        if self._sweeper is None:
+            self._sweeper = asyncio.create_task(self._sweep(), name="hub-sweeper")
+        return hub
+
+    def __len__(self) -> int:
+        return len(self._hubs)
+
+    async def close(self) -> None:
+        """End all hubs."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            await asyncio.wait({self._sweeper})
+        await asyncio.gather(*(hub.close() for hub in self._hubs.values()))
+        self._hubs.clear()
+
+    async def _sweep(self) -> None:
+        idle: set[tuple[str, tuple[str, ...], object]] = set()
+        while True:
+            await asyncio.sleep(self._idle_seconds)
+            unwatched = {key for key, hub in self._hubs.items() if hub.viewers == 0}
+            for key in unwatched & idle:
+                await self._hubs.pop(key).close()
+            idle = unwatched - idle
