@@ -1,0 +1,8 @@
+import { useRouteError } from "react-router";
+import { Failed } from "@/components/states";
+
+/** What stands where a page broke. */
+export function Crash() {
+  const error = useRouteError();
+  return <main className="main"><Failed error={error} retry={() => { window.location.reload(); }} /></main>;
+}
