@@ -16,7 +16,8 @@ _LINT = re.compile(
     r"\b(?:ruff|flake8|pylint|mypy|black --check|eslint|rubocop|golangci-lint|clippy|phpstan|lint|checkstyle)\b"
 )
 _NOT = re.compile(
-    r"\b(?:install|upload|codecov|coverage (?:xml|report|html)|download|curl|wget|apt|docker|echo|export|git|cp|mv|rm|chmod)\b"
+    r"\b(?:install|upload|codecov|coverage (?:xml|report|html)|download|curl|wget|apt|echo|export|git|cp|mv|docker)\b"
+    r"|\bnpm (?:i|ci)\b"
     r"|\$\{\{|\$\(|\$\{?[A-Z]|[<>]|^\s*(?:if|for|fi|done|then|else)\b"
 )
 _MAX_LENGTH = 160

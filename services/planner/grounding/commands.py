@@ -36,6 +36,32 @@ def discover_commands(index: RepositoryIndex) -> list[Command]:
     return list(_settled(found))
 
 
+_ECOSYSTEMS: tuple[tuple[str, frozenset[str]], ...] = (
+    (
+        r"^(?:python3?|pytest|tox|nox|poetry|uv|ruff|flake8|black|mypy|poe|pdm|pylint|\./\S*runtests\.py"
+        r"|cd \S+ && python3?)\b",
+        frozenset({"python"}),
+    ),
+    (r"^(?:npm|pnpm|yarn|bun|npx|node)\b", frozenset({"javascript", "typescript", "markup"})),
+    (r"^go\b", frozenset({"go"})),
+    (r"^(?:\./mvnw|mvn|\./gradlew|gradle)\b", frozenset({"java"})),
+    (r"^cargo\b", frozenset({"rust"})),
+    (r"^(?:bundle|rake|rspec|ruby)\b", frozenset({"ruby"})),
+    (r"^(?:composer|vendor/bin|php)\b", frozenset({"php"})),
+    (r"^(?:cmake|ctest)\b", frozenset({"c", "cpp"})),
+    (r"^dotnet\b", frozenset({"csharp"})),
+)
+
+
+def for_language(commands: list[Command], language: str) -> list[Command]:
+    """The commands, those of another language's tools behind the others of their kind."""
+
+    def foreign(command: Command) -> bool:
+        return any(re.match(pattern, command.command) and language not in own for pattern, own in _ECOSYSTEMS)
+
+    return sorted(commands, key=lambda c: (_KINDS.index(c.kind), bool(language) and foreign(c)))
+
+
 def _manifest_for(path: str) -> Callable[[str, str, set[str]], list[Command]] | None:
     if path in MANIFESTS:
         return MANIFESTS[path]

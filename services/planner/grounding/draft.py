@@ -7,16 +7,16 @@ from collections.abc import Sequence
 
 import msgspec
 
-from services.planner.grounding.commands import discover_commands
+from services.planner.grounding.commands import discover_commands, for_language
 from services.planner.grounding.hypotheses import Findings, build_hypotheses, is_request, main_symbol, place
 from services.planner.grounding.messages import message_sites
 from services.planner.grounding.model import PlanDraft, Report, ReportSaid
 from services.planner.grounding.neartests import nearest_tests
+from services.planner.grounding.reproduction import write_reproduction
 from services.planner.grounding.spans import with_exact_symbols
 from services.planner.grounding.suspects import is_regression, suspect_commits
 from services.planner.grounding.writing import (
     with_commands,
-    write_reproduction,
     write_risks,
     write_size,
     write_steps,
@@ -26,6 +26,7 @@ from services.planner.localise.frames import Frame
 from services.planner.localise.fusion import rank_query
 from services.planner.localise.index import RepositoryIndex
 from services.planner.localise.query import Query, read_issue
+from services.planner.localise.results import Candidate
 
 _REPORTS_READ = 25
 
@@ -56,7 +57,7 @@ def draft_plan(
     query = read_reports(reports, frames)
     candidates = with_exact_symbols(index, rank_query(index, query, limit))
     clock.mark("rank")
-    commands = discover_commands(index)
+    commands = for_language(discover_commands(index), _language(index, candidates))
     tests = with_commands(index, commands, nearest_tests(index, candidates, query))
     text = "\n".join(f"{r.title}\n{r.body}" for r in reports)
     suspects = suspect_commits(index, candidates, query, text, since=since)
@@ -91,6 +92,12 @@ def draft_plan(
     return msgspec.structs.replace(draft, timings_ms=clock.spans)
 
 
+def _language(index: RepositoryIndex, candidates: list[Candidate]) -> str:
+    """The language the fix will be in: that of the first candidate."""
+    number = index.sources.number.get(candidates[0].path) if candidates else None
+    return index.sources.files[number].language if number is not None else ""
+
+
 class _Clock:
     def __init__(self) -> None:
         self.spans: dict[str, float] = {}
@@ -110,7 +117,7 @@ def _summary(index: RepositoryIndex, found: Findings) -> str:
         return f"{opening} No code in the repository at {index.commit[:10]} matches it."
     first = found.candidates[0]
     reasons = [e.detail for e in first.evidence if e.weight > 0][:2]
-    because = f" because {' and '.join(reasons)}" if reasons else ""
+    because = f": {'; '.join(reasons)}" if reasons else ""
     sure = "clearly" if first.share >= 0.6 else "most" if first.share >= 0.3 else "weakly"
     others = [c.path for c in found.candidates[1:3]]
     more = f" Next come {' and '.join(f'`{p}`' for p in others)}." if others and first.share < 0.6 else ""

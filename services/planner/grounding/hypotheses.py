@@ -87,10 +87,10 @@ def _where_raised(found: Findings) -> list[Hypothesis]:
             confidence=round(0.5 if known and ranks[site.path] < 5 else 0.3, 2),
             evidence_for=[
                 f"{shown} holds the reported words “{site.phrase[:120]}”.",
-                *(e.detail for e in _evidence_of(found, site.path)[:2]),
+                *(_sentence(f"`{site.path}` {_verb(e.detail)}") for e in _evidence_of(found, site.path)[:2]),
             ],
             evidence_against=against,
-            refuted_by=f"The reproduction ends without passing `{site.path}:{site.line}` (breakpoint or log line there).",
+            refuted_by=f"The reproduction ends without passing `{site.path}:{site.line}` (set a breakpoint there).",
         )
     ]
 
@@ -107,12 +107,12 @@ def _below_frame(found: Findings) -> list[Hypothesis]:
         where = place(candidate, main_symbol(candidate))
         return [
             Hypothesis(
-                statement=f"The failure arises in {where}, the innermost frame of this repository: either it mishandles the"
-                " value it was given, or the frame above gave it a wrong one.",
+                statement=f"The failure arises in {where}, the innermost frame of this repository: either it mishandles"
+                " the value it was given, or the frame above gave it a wrong one.",
                 confidence=round(min(0.75, 0.3 + candidate.share), 2),
                 evidence_for=[_sentence(f"`{candidate.path}` {e.detail}") for e in candidate.evidence[:3]],
                 evidence_against=["A stack trace shows where a program fails, not where the wrong value was made."],
-                refuted_by="The reproduction fails in another innermost frame, or the value is already wrong one frame up.",
+                refuted_by="The reproduction fails in another frame, or the value is already wrong one frame up.",
             )
         ]
     return []
@@ -121,7 +121,9 @@ def _below_frame(found: Findings) -> list[Hypothesis]:
 def _in_candidates(found: Findings) -> list[Hypothesis]:
     made: list[Hypothesis] = []
     request = is_request(found.query)
-    for rank, candidate in enumerate(found.candidates[:2]):
+    for rank, candidate in enumerate(found.candidates[:3]):
+        if rank and candidate.share < 0.05:
+            break
         symbol = main_symbol(candidate)
         where = place(candidate, symbol)
         if request:
@@ -155,9 +157,8 @@ def _against(found: Findings, candidate: Candidate, rank: int) -> list[str]:
         against.append(f"{names} match{'es' if len(rivals) == 1 else ''} nearly as well or better.")
     if rank == 0 and not found.query.frames and not found.query.code.strip():
         against.append("The report has no stack trace and no code to check this against.")
-    for site in found.sites[:1]:
-        if site.path != candidate.path:
-            against.append(f"The quoted message stands in `{site.path}:{site.line}`, not here.")
+    if found.sites and found.sites[0].path != candidate.path:
+        against.append(f"The quoted message stands in `{found.sites[0].path}:{found.sites[0].line}`, not here.")
     return against or ["Nothing found; nobody has run the code yet."]
 
 

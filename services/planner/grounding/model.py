@@ -34,12 +34,16 @@ class Command(msgspec.Struct, frozen=True):
 
 
 class NearTest(msgspec.Struct, frozen=True):
-    """An existing test file near the candidates, `reason` in words; `command` runs it alone when that is known."""
+    """An existing test file near the candidates, `reason` in words.
+
+    `command` runs it alone when that is known; `holds_tests` is False for test data and support files.
+    """
 
     path: str
     score: float
     reason: str
     command: str | None = None
+    holds_tests: bool = True
 
 
 class SuspectCommit(msgspec.Struct, frozen=True):

@@ -18,6 +18,7 @@ from services.planner.localise.signals import order_of, share_of_best
 _LOOKED_AT = 5
 _TEST_MARK = re.compile(r"(?:^test[_s\-]*|[_\-]?tests?$|[_\-]spec$|^tests?(?=[A-Z])|Tests?$|Spec$|TestCase$)")
 _GENERIC = frozenset({"utils", "base", "index", "core", "models", "common", "main", "types", "helpers", "conftest"})
+_DATA = re.compile(r"(?:^|/)(?:samples|fixtures?|__fixtures__|testdata|test_data|__snapshots__|data)/")
 _SUPPORT = re.compile(r"(?:^|/)(?:conftest\.py|__init__\.py|fixtures?/|testdata/|__snapshots__/|models\.py|urls\.py)")
 
 
@@ -26,20 +27,21 @@ def nearest_tests(index: RepositoryIndex, candidates: list[Candidate], query: Qu
     corpus = index.tests
     if not len(corpus) or not candidates:
         return []
-    text = share_of_best(best_of_groups(corpus.chunks.score(query.mix), corpus.chunk_owner, len(corpus), 3))
-    score = 0.8 * text
+    score = 0.9 * share_of_best(best_of_groups(corpus.chunks.score(query.mix), corpus.chunk_owner, len(corpus), 3))
+    score += 0.5 * share_of_best(corpus.paths.score(query.mix))
     reasons: dict[int, list[str]] = {}
     together = _cochanges(index, candidates)
+    named = [_test_names(entry.path) for entry in corpus.files]
     for rank, candidate in enumerate(candidates[:_LOOKED_AT]):
         weight = 1.0 / (1 + rank / 2)
-        stem = _plain(stem_of(candidate.path))
-        module = _module_of(candidate.path)
+        stem, module = _plain(stem_of(candidate.path)), _module_of(candidate.path)
+        alike = sum(stem in names for names in named) + len(index.sources.stems.get(stem, ())) - 1
         for number, entry in enumerate(corpus.files):
-            if stem in _test_names(entry.path):
-                score[number] += np.float32(weight * (0.3 if stem in _GENERIC else 1.2))
+            if stem in named[number]:
+                score[number] += np.float32(weight * (0.3 if stem in _GENERIC else 1.2 / max(1, alike) ** 0.5))
                 reasons.setdefault(number, []).append(f"named after `{candidate.path}`")
             elif module and any(_imports(line, module) for line in corpus.imports[number].split("\n")):
-                score[number] += np.float32(weight * 0.5)
+                score[number] += np.float32(weight * 0.4)
                 reasons.setdefault(number, []).append(f"imports `{candidate.path}`")
             count, of = together.get((candidate.path, entry.path), 0), together.get((candidate.path, ""), 0)
             if count > 1:
@@ -47,14 +49,18 @@ def nearest_tests(index: RepositoryIndex, candidates: list[Candidate], query: Qu
                 reasons.setdefault(number, []).append(
                     f"changed with `{candidate.path}` in {count} of {of} past commits"
                 )
+    for number, entry in enumerate(corpus.files):
+        if not corpus.has_tests[number] or _DATA.search(entry.path):
+            score[number] *= np.float32(0.3)
     kept = [
-        int(n) for n in order_of(score)[: limit * 3] if score[n] > 0.25 and not _SUPPORT.search(corpus.files[n].path)
+        int(n) for n in order_of(score)[: limit * 3] if score[n] > 0.3 and not _SUPPORT.search(corpus.files[n].path)
     ]
-    return [_near(corpus.files[n].path, float(score[n]), reasons.get(n, [])) for n in kept[:limit]]
+    return [_near(corpus.files[n].path, float(score[n]), reasons.get(n, []), corpus.has_tests[n]) for n in kept[:limit]]
 
 
-def _near(path: str, score: float, reasons: list[str]) -> NearTest:
-    return NearTest(path, round(score, 3), "; ".join(reasons[:2]) or "its code shares words with the report")
+def _near(path: str, score: float, reasons: list[str], holds_tests: bool) -> NearTest:
+    reason = "; ".join(reasons[:2]) or "its code shares words with the report"
+    return NearTest(path, round(score, 3), reason, None, holds_tests)
 
 
 def _cochanges(index: RepositoryIndex, candidates: list[Candidate]) -> Counter[tuple[str, str]]:

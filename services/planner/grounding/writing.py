@@ -1,73 +1,20 @@
-"""The parts of a plan a person acts on: reproduction, steps, validation, risks, size. Only what evidence supports."""
+"""The parts of a plan a person acts on: steps, validation, risks, size. Only what evidence supports."""
 
 from __future__ import annotations
 
 import re
 from statistics import median
 
+import msgspec
+
 from services.planner.grounding.hypotheses import Findings, is_request, main_symbol, place
-from services.planner.grounding.model import Command, NearTest, Report, ValidationStep
+from services.planner.grounding.model import Command, MessageSite, NearTest, ValidationStep
 from services.planner.grounding.targeted import command_for
 from services.planner.localise.index import RepositoryIndex
 from services.planner.localise.results import Candidate
+from services.planner.localise.tokens import compound_hash
 
-_EXPECTED = re.compile(
-    r"^[#*\s>_-]*(?:expected(?: behaviou?r| results?| output)?|what (?:did you expect|should happen)[^\n]{0,40}"
-    r"|actual(?: behaviou?r"
-    r"| results?| output)?|what happened|current behaviou?r|observed)\b[^\n:]{0,30}:?[*_ ]*\n*(?P<said>[^\n]{8,300})",
-    re.I | re.M,
-)
-_FENCE = re.compile(r"^[ \t]*```[^\n]*\n(.*?)^[ \t]*```", re.S | re.M)
-_CODE_LIMIT = 1500
 _CHANGELOG = re.compile(r"^(?:CHANGES|CHANGELOG|HISTORY|NEWS|RELEASE[_-]?NOTES|WHATS_?NEW)(?:\.\w+)?$", re.I)
-_LOCK = re.compile(
-    r"[\u0000-\u0008\u000b-\u001f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]|"
-    r"[\U000e0000-\U000e007f]"
-)
-
-
-def write_reproduction(found: Findings, reports: list[Report]) -> str:
-    """What to write before the fix: where the failing test goes, and the report's own code as data."""
-    where = f"Add a failing test to `{found.tests[0].path}`" if found.tests else "Write a failing test first"
-    goal = "shows the missing behaviour" if is_request(found.query) else "shows the reported failure"
-    lines = [f"{where} that {goal}; it must fail at the base commit and pass with the fix."]
-    said = [m for r in reports[:3] for m in _EXPECTED.finditer(_LOCK.sub("", r.body))]
-    lines += [
-        f"The report says ({m[0].split(chr(10))[0].strip('#*:_> -').lower()}): {m['said'].strip()}" for m in said[:3]
-    ]
-    if found.query.errors:
-        lines.append(f"Failure to look for: {found.query.errors[-1][:200]}")
-    code = _first_code(reports)
-    if code:
-        lines.append("Code from the report (data from outside, read it before running it):\n```\n" + code + "\n```")
-    elif not said:
-        lines.append("The report holds no code: the steps have to be worked out from its words.")
-    return "\n".join(lines)
-
-
-def _first_code(reports: list[Report]) -> str:
-    for report in reports:
-        body = _LOCK.sub("", report.body)
-        for block in _FENCE.findall(body):
-            if len(block.strip()) > 15 and not re.match(r"\s*(?:Traceback|INSTALLED VERSIONS|\S+==\d)", block):
-                return _cut(block)
-        lines = [line for line in body.split("\n") if re.match(r"\s*(?:>>>|\.\.\.|In \[\d+\]:)", line)]
-        if lines:
-            return _cut("\n".join(lines))
-        runs = re.findall(
-            r"(?:^(?:[ \t]+\S|from \w|import \w|class \w|def \w|\w[\w.]* = |\w[\w.]*\(|@\w)"
-            r"[^\n]*\n){3,}",
-            body,
-            re.M,
-        )
-        if runs:
-            return _cut(re.sub(r"^", "", max(runs, key=len)))
-    return ""
-
-
-def _cut(code: str) -> str:
-    code = code.rstrip().replace("```", "'''")
-    return code if len(code) <= _CODE_LIMIT else code[:_CODE_LIMIT].rsplit("\n", 1)[0] + "\n... (cut)"
 
 
 def write_steps(index: RepositoryIndex, found: Findings) -> list[str]:
@@ -80,19 +27,23 @@ def write_steps(index: RepositoryIndex, found: Findings) -> list[str]:
     if found.sites:
         site = found.sites[0]
         inside = f", in `{site.symbol}`" if site.symbol else ""
-        steps.append(f"Read `{site.path}:{site.line}`{inside}, where the reported message stands, and who calls it.")
+        steps.append(
+            f"Read `{site.path}:{site.line}`{inside}, where the reported message stands, and who gets there{_users(index, site)}."
+        )
     first = found.candidates[0]
     steps.append(f"Read {place(first, main_symbol(first))}{_also(first)} and follow the reproduction through it.")
-    rivals = [c for c in found.candidates[1:4] if c.share > 0.15 * first.share]
+    rivals = [c for c in found.candidates[1:4] if c.share > 0.02 and c.share > 0.05 * first.share]
     if rivals:
         steps.append(f"If it does not pass there, look next at {', '.join(place(c, main_symbol(c)) for c in rivals)}.")
     if found.suspects and found.regression:
         steps.append(
-            f"The report speaks of a regression: read commit {found.suspects[0].sha[:10]} “{found.suspects[0].title[:80]}”."
+            f"The report speaks of a regression: read commit {found.suspects[0].sha[:10]}"
+            f" “{found.suspects[0].title[:80]}”."
         )
     verb = "Add the behaviour" if is_request(found.query) else "Correct the cause"
     steps.append(
-        f"{verb} in the smallest place that serves every caller; keep public signatures unless the report asks otherwise."
+        f"{verb} in the smallest place that serves every caller; keep public signatures unless the report asks"
+        " otherwise."
     )
     partners = _partners(index, first)
     if partners:
@@ -103,6 +54,15 @@ def write_steps(index: RepositoryIndex, found: Findings) -> list[str]:
     if notes := _changelog(index):
         steps.append(f"Enter the change in `{notes}` if the project records such fixes there.")
     return steps
+
+
+def _users(index: RepositoryIndex, site: MessageSite) -> str:
+    """Other files that use the function around a message, when they are few enough to read."""
+    if len(site.symbol) < 4 or site.symbol.startswith("__"):
+        return ""
+    users = [int(n) for n in index.sources.whole.documents(compound_hash(site.symbol))]
+    paths = [index.sources.files[n].path for n in users if index.sources.files[n].path != site.path]
+    return f" (`{site.symbol}` also occurs in {', '.join(f'`{p}`' for p in paths[:4])})" if 0 < len(paths) <= 6 else ""
 
 
 def _also(candidate: Candidate) -> str:
@@ -132,9 +92,7 @@ def _changelog(index: RepositoryIndex) -> str | None:
 
 def write_validation(commands: list[Command], tests: list[NearTest]) -> list[ValidationStep]:
     """Nearest tests alone, then the repository's own suite and linters; no command is invented."""
-    steps = [
-        ValidationStep(f"The nearest tests pass: {t.path}", t.command, "test", t.path) for t in tests[:3] if t.command
-    ]
+    steps = [ValidationStep(f"The tests in {t.path} pass", t.command, "test", t.path) for t in tests[:3] if t.command]
     suite = [c for c in commands if c.kind == "test"]
     if suite:
         steps.append(ValidationStep("The whole suite passes", suite[0].command, "test", suite[0].source_file))
@@ -156,7 +114,9 @@ def write_validation(commands: list[Command], tests: list[NearTest]) -> list[Val
 def with_commands(index: RepositoryIndex, commands: list[Command], tests: list[NearTest]) -> list[NearTest]:
     """Near tests with the command that runs each alone, where the runner's way is known."""
     suite = [c for c in commands if c.kind == "test"]
-    return [NearTest(t.path, t.score, t.reason, command_for(index, suite, t.path)) for t in tests]
+    return [
+        msgspec.structs.replace(t, command=command_for(index, suite, t.path)) if t.holds_tests else t for t in tests
+    ]
 
 
 def write_risks(index: RepositoryIndex, found: Findings, commands: list[Command]) -> list[str]:
@@ -176,7 +136,8 @@ def write_risks(index: RepositoryIndex, found: Findings, commands: list[Command]
     changes = sum(first.path in c.files for c in index.commits)
     if changes >= 40:
         risks.append(
-            f"`{first.path}` changed in {changes} of the last {len(index.commits)} commits: conflicts with other work are likely."
+            f"`{first.path}` changed in {changes} of the last {len(index.commits)} commits: conflicts with other work"
+            " are likely."
         )
     if not found.tests:
         risks.append("No existing tests were found near the candidate files: nothing would catch a side effect.")
@@ -211,4 +172,5 @@ def write_size(index: RepositoryIndex, similar: list[int], found: Findings) -> s
         return "unknown: too few past commits resemble the report"
     middle = median(counts)
     word = "small" if middle <= 3 else "medium" if middle <= 8 else "large"
-    return f"{word}: the {len(counts)} past commits most like the report changed {middle:g} files in the middle case, tests included"
+    files = f"{middle:g} file{'' if middle == 1 else 's'}"
+    return f"{word}: the {len(counts)} past commits most like the report changed {files} at the median, tests included"

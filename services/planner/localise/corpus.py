@@ -40,6 +40,7 @@ class Corpus:
     def __init__(self, files: Iterable[tuple[FileEntry, FileFacts]]) -> None:
         self.files: list[FileEntry] = []
         self.generated: list[bool] = []
+        self.has_tests: list[bool] = []
         self.lines: list[int] = []
         self.imports: list[str] = []
         self._names: list[tuple[str, str, bytes, bytes]] = []
@@ -50,6 +51,7 @@ class Corpus:
         for number, (entry, facts) in enumerate(files):
             self.files.append(entry)
             self.generated.append(facts.generated)
+            self.has_tests.append(facts.tests_inside)
             self.lines.append(facts.lines)
             self.imports.append(facts.imports)
             self._names.append((facts.def_names, facts.def_kinds, facts.def_lines, facts.def_depths))

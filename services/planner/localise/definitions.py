@@ -141,7 +141,7 @@ def find_definitions(text: str, language: str) -> list[Definition]:
     for pattern, fixed in patterns:
         for match in pattern.finditer(text):
             name = match["name"]
-            if name in _NOT_NAMES or len(name) > 80:
+            if name in _NOT_NAMES or len(name) > 80 or not any(c.isalpha() for c in name):
                 continue
             groups = match.groupdict()
             line = bisect_right(starts, match.start("name"))

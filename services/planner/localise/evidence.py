@@ -13,6 +13,7 @@ from services.planner.localise.index import RepositoryIndex
 from services.planner.localise.query import Query
 from services.planner.localise.results import Candidate, Evidence, Symbol
 from services.planner.localise.signals import Signals
+from services.planner.localise.tokens import terms_of
 
 _KINDS = {
     "fpath": "path", "fbase": "path", "frame": "stack_frame", "frame_last": "stack_frame", "dot_sym": "dotted_name",
@@ -81,7 +82,7 @@ def _details(asked: Asked, number: int, symbols: list[Symbol]) -> dict[str, str]
         words = shared_words(asked.corpus, asked.query, number)
         near = f", closest around {_listed([s.name for s in symbols[:2]])}" if symbols else ""
         found["text"] = (
-            f"its code has the report's rarer words {_listed(words)}{near}"
+            f"its code has the report's rarer names {_listed(words)}{near}"
             if words
             else (f"its code reads like the report{near}")
         )
@@ -99,7 +100,8 @@ def shared_words(corpus: Corpus, query: Query, number: int, most: int = 4) -> li
     rare: dict[int, tuple[float, str]] = {}
     for word, term in query.words.items():
         holders = corpus.whole.documents(term)
-        if len(holders) <= max(3, len(corpus) // 6) and number in holders:
+        shown = word in query.identifiers or word.lower() in query.title_words
+        if shown and len(holders) <= max(3, len(corpus) // 8) and number in holders:
             rare.setdefault(term, (corpus.whole.idf(term), word))
     return [word for _, word in sorted(rare.values(), key=lambda item: (-item[0], item[1]))[:most]]
 
@@ -149,23 +151,37 @@ def pointed_symbols(corpus: Corpus, query: Query, signals: Signals, number: int)
         for position, definition in enumerate(definitions):
             if position == inside or (frame.function and definition.name == frame.function):
                 weights[position] = max(weights.get(position, 0.0), 6.0)
-    for first, strength in _best_chunks(corpus, query, number):
-        around = enclosing(definitions, first)
+    for (first, last), strength in _best_chunks(corpus, query, number):
+        around = _closest(corpus, query, definitions, first, last)
         if around is not None:
             weights[around] = weights.get(around, 0.0) + strength
     chosen = sorted(weights, key=lambda p: (-weights[p], p))[:_MAX_SYMBOLS]
     return [_symbol(definitions, position, corpus.lines[number]) for position in chosen]
 
 
-def _best_chunks(corpus: Corpus, query: Query, number: int) -> list[tuple[int, float]]:
-    """(a line inside, strength 0..1.5) of the three chunks of the file that match best."""
+def _best_chunks(corpus: Corpus, query: Query, number: int) -> list[tuple[tuple[int, int], float]]:
+    """((first, last line), strength 0..1.5) of the three chunks of the file that match best."""
     low, high = np.searchsorted(corpus.chunk_owner, number), np.searchsorted(corpus.chunk_owner, number, "right")
     if low == high:
         return []
     scores = corpus.chunks.score(query.mix)[low:high]
     order = np.argsort(-scores, kind="stable")[:3]
     best = float(scores[order[0]]) or 1.0
-    return [(int(corpus.chunk_lines[low + i][0]), 1.5 * float(scores[i]) / best) for i in order if scores[i] > 0]
+    lines = corpus.chunk_lines[low:high]
+    return [((int(lines[i][0]), int(lines[i][1])), 1.5 * float(scores[i]) / best) for i in order if scores[i] > 0]
+
+
+def _closest(corpus: Corpus, query: Query, definitions: list[FileDefinition], first: int, last: int) -> int | None:
+    """Of the definitions in a chunk the one whose name is nearest the report; else the one around its first line."""
+    around = enclosing(definitions, first)
+    best, most = around, 0.0
+    for position, definition in enumerate(definitions):
+        if position != around and not first <= definition.line <= last:
+            continue
+        own = sum(query.mix.get(t, 0.0) * corpus.names.idf(t) for t in set(terms_of(definition.name)))
+        if own > most:
+            best, most = position, own
+    return best
 
 
 def enclosing(definitions: list[FileDefinition], line: int) -> int | None:

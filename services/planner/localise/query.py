@@ -37,6 +37,7 @@ _ERROR_LINE = re.compile(
     r"|Traceback|FAIL|Caused by:).*$",
     re.M,
 )
+_MESSAGE = re.compile(r"\b[A-Z]\w*(?:Error|Exception|Warning|Fault)\b['\"`]?\s*[:(]\s*([^\n]{10,300})")
 _QUOTED = re.compile(r"\"([^\"\n]{6,200})\"|'([^'\n]{6,200})'|“([^”\n]{6,200})”")
 _PATHLIKE = re.compile(r"(?<![\w/@:])((?:[\w.\-@+]+[/\\])*[\w.\-@+]+\.[A-Za-z]\w{0,6})(?::(\d+))?(?![\w/])")
 _DOTTED = re.compile(r"(?<![\w./])([A-Za-z_]\w*(?:(?:\.|::|#|\\)[A-Za-z_]\w*)+)(?![\w/])")
@@ -132,7 +133,7 @@ def _fill_terms(query: Query, prose: str, code: str) -> None:
     query.errors = [m[0].strip()[:300] for m in _ERROR_LINE.finditer(whole)][:20]
     quoted = [next(g for g in m.groups() if g) for m in _QUOTED.finditer(whole)][:60]
     ticked = [m[1] for m in _INLINE.finditer(whole)]
-    query.quotes = [*quoted, *(t for t in ticked if " " in t)]
+    query.quotes = [*(m[1] for m in _MESSAGE.finditer(whole)), *quoted, *(t for t in ticked if " " in t)]
     query.code = code
     query.words = _shown_words(f"{query.title}\n{prose}")
     query.error_terms = _saturated("\n".join(query.errors + quoted))

@@ -1,0 +1,83 @@
+"""What to write before the fix: where the failing test goes, and what the report itself offers for it."""
+
+from __future__ import annotations
+
+import re
+
+from services.planner.grounding.hypotheses import Findings, is_request
+from services.planner.grounding.model import Report
+
+_SAID = re.compile(
+    r"^[#*\s>_-]*(?P<head>expected(?: behaviou?r| results?| output)?|what (?:did you expect|should happen)"
+    r"[^\n:*]{0,30}"
+    r"|actual(?: behaviou?r| results?| output)?|what happened|current behaviou?r|observed(?: behaviou?r)?)\b"
+    r"[^\n\w]{0,8}\n*"
+    r"(?P<said>[^\n`#]{12,300})",
+    re.I | re.M,
+)
+_FENCE = re.compile(r"^[ \t]*```[^\n]*\n(.*?)^[ \t]*```", re.S | re.M)
+_NOT_CODE = re.compile(r"\s*(?:Traceback|INSTALLED VERSIONS|System:|\S+==\d|\S+: *v?\d+\.\d)")
+_PROMPT = re.compile(r"\s*(?:>>>|\.\.\.|In \[\d+\]:)")
+_CODE = re.compile(
+    r"\s*(?:from \w[\w.]* import|import \w|class \w+.*[:{]$|(?:async )?def \w|@\w|(?:const|let|var|return|if"
+    r"|for|with|while)\b"
+    r"|[\w.\[\]'\"]+ ?[-+*/]?= ?\S|[\w.]+\(|[)}\]]|['\"\w]+ ?[:=]|#|.*[(\[{,;]$)"
+)
+_PROSE = re.compile(r"(?:\b[a-z']+ ){4}[a-z']+\b")
+_QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'|#.*$|//.*$")
+_INVISIBLE = re.compile(
+    r"[\u0000-\u0008\u000b-\u001f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]|"
+    r"[\U000e0000-\U000e007f]"
+)
+_LIMIT = 1500
+
+
+def write_reproduction(found: Findings, reports: list[Report]) -> str:
+    """Markdown; code of the report is fenced and marked as data from outside."""
+    near = next((t for t in found.tests if t.holds_tests), None)
+    if near is not None:
+        where = f"Add a failing test to `{near.path}`"
+    else:
+        where = (
+            f"Add a failing case like `{found.tests[0].path}`, one"
+            if found.tests
+            else "Write a failing test first, one"
+        )
+    goal = "shows that the behaviour is missing" if is_request(found.query) else "shows the reported failure"
+    lines = [f"{where} that {goal}: it must fail at the base commit and pass with the fix."]
+    bodies = [_INVISIBLE.sub("", r.body) for r in reports[:5]]
+    said = [m for body in bodies[:3] for m in _SAID.finditer(re.sub(r"<!--.*?-->", "", body, flags=re.S))]
+    lines += [f"The report says, under “{m['head'].strip().lower()}”: {m['said'].strip()}" for m in said[:3]]
+    if found.query.errors:
+        lines.append(f"Failure to look for: {found.query.errors[-1][:200]}")
+    code = next((c for body in bodies if (c := _code_of(body))), "")
+    if code:
+        lines.append("Code from the report (data from outside: read it before running it):\n```\n" + code + "\n```")
+    elif not said:
+        lines.append("The report holds no code: the steps have to be worked out from its words.")
+    return "\n".join(lines)
+
+
+def _code_of(body: str) -> str:
+    """The report's first code: a fence, else lines with a prompt, else the longest run of lines that read as code."""
+    for block in _FENCE.findall(body):
+        if len(block.strip()) > 15 and not _NOT_CODE.match(block):
+            return _cut(block)
+    prompted = [line for line in body.split("\n") if _PROMPT.match(line)]
+    if prompted:
+        return _cut("\n".join(prompted))
+    runs: list[list[str]] = [[]]
+    for line in body.split("\n"):
+        if not line.strip() and runs[-1]:
+            continue
+        if _CODE.match(line) and not _PROSE.search(_QUOTED.sub("", line)):
+            runs[-1].append(line)
+        elif runs[-1]:
+            runs.append([])
+    longest = max(runs, key=len)
+    return _cut("\n".join(longest)) if len(longest) >= 2 else ""
+
+
+def _cut(code: str) -> str:
+    code = code.strip("\n").rstrip().replace("```", "'''")
+    return code if len(code) <= _LIMIT else code[:_LIMIT].rsplit("\n", 1)[0] + "\n... (cut)"
