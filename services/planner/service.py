@@ -1,0 +1,53 @@
+"""Wiring of the planner: consumer ``planner`` -> Requests."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from messaging.connection import connect
+from messaging.ports import Bus
+from messaging.worker import Worker
+from runtime import health
+from runtime.clock import SystemClock
+from runtime.logs import logger
+from schemas.plans import PlanRequest
+from services.planner.generation import Author, EvidenceOnly, Generator
+from services.planner.grounder import ProcessGrounder
+from services.planner.handlers import Requests
+from services.planner.repositories import Mirrors
+from services.planner.settings import Settings
+from services.planner.store import PlanStore
+
+log = logger("planner")
+
+
+async def serve(settings: Settings, stop: asyncio.Event, *, bus: Bus | None = None) -> None:
+    """Work on plan requests until ``stop``; ``bus`` is closed here only when it was opened here."""
+    async with AsyncExitStack() as stack:
+        if bus is None:
+            bus = await connect(settings.nats_url, service="planner", creds=settings.nats_creds)
+            stack.push_async_callback(bus.close)
+        health.here().add("nats", bus.ping)
+        requests = compose(settings, bus, stack)
+        await Worker(bus, "planner", requests.handle, PlanRequest, slots=settings.plan_slots).run(stop)
+
+
+def compose(settings: Settings, bus: Bus, stack: AsyncExitStack) -> Requests:
+    """All parts, chosen here and nowhere else."""
+    data = Path(settings.data_dir).resolve()
+    mirrors = Mirrors(
+        data / "repos",
+        local=settings.local_repositories != "no",
+        seconds=settings.git_seconds,
+        github_token=settings.github_token,
+    )
+    grounder = ProcessGrounder(slots=settings.parallel_grounding, seconds=settings.ground_seconds)
+    generator = Generator(bus, mirrors, grounder, author(settings, mirrors, stack), data / "index")
+    return Requests(PlanStore(bus), generator, mirrors, SystemClock(), seconds=settings.plan_seconds)
+
+
+def author(settings: Settings, mirrors: Mirrors, stack: AsyncExitStack) -> Author:
+    """A model when one is configured."""
+    if not settings.has_model:
+        log.info("planner.without_model", reason="OPENAI_MODEL and a key or an address are not both set")
+    return EvidenceOnly()
