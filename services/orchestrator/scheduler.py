@@ -1,7 +1,6 @@
 """Handing out: a waiting job for every free slot, fair over projects, and a told reason where no slot can come free."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -33,7 +32,6 @@ class Scheduler:
         self._index, self._presence, self._records, self._clock = index, presence, records, clock
         self._per_project, self._per_runner = per_project, per_runner
         self.limits: dict[str, int] = {}
-        self._reserved: Counter[str] = Counter()
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -56,7 +54,8 @@ class Scheduler:
         """
         queue = self._index.queue
         room = queue.by_project[project] < self.limits.get(project, self._per_project)
-        granted = room and self.free(runner) > 0 and self._next(runner) is None
+        new = key not in self._index.live  # a request delivered again must not count its own job twice
+        granted = new and room and self.free(runner) > 0 and self._next(runner) is None
         if granted:
             queue.hold(key, project, runner)
         try:

@@ -74,6 +74,8 @@ async def serve(settings: Settings, stop: asyncio.Event, *, bus: Bus | None = No
                     ("outbox", parts.outbox.run()),
                 )
             ]
+            # Calls need the record alone: running attempts are answered before the first reading is complete.
+            calls = await link.serve("attempts.*.*.*", parts.handlers.call, queue="orchestrator", slots=CALL_SLOTS)
             await parts.feeds.caught_up()
             log.info("orchestrator.ready", live_jobs=len(parts.index.live))
             background += [
@@ -82,21 +84,18 @@ async def serve(settings: Settings, stop: asyncio.Event, *, bus: Bus | None = No
                 group.create_task(parts.reconciler.run(), name="reconciler"),
             ]
             await _work(link, parts, stop)
+            await calls.stop()
             await parts.outbox.drain(DRAIN_SECONDS)
             for task in background:
                 task.cancel()
 
 
 async def _work(bus: Bus, parts: Parts, stop: asyncio.Event) -> None:
-    """Take messages and calls until ``stop``, then finish those under way."""
-    calls = await bus.serve("attempts.*.*.*", parts.handlers.call, queue="orchestrator", slots=CALL_SLOTS)
+    """Take messages until ``stop``, then finish those under way."""
     parts.scheduler.wake()
     requests = Worker(bus, "orchestrator", parts.handlers.request, REQUESTS, slots=32)
     attempts = Worker(bus, "orchestrator-attempts", parts.handlers.attempt_event, AttemptEvent, slots=8)
-    try:
-        await asyncio.gather(requests.run(stop), attempts.run(stop))
-    finally:
-        await calls.stop()
+    await asyncio.gather(requests.run(stop), attempts.run(stop))
 
 
 @asynccontextmanager

@@ -18,14 +18,16 @@ def in_seconds(now: datetime, seconds: float, deadline: datetime) -> datetime:
 
 
 def moved(job: Job, now: datetime, message: str = "", *, send: str | None = None, **changes: Any) -> Job:
-    """The job after a change that people see: one status event in the outbox, then the message to ``send``."""
+    """The job after a change that people see: the message to ``send`` and one status event in the outbox."""
     after = structs.replace(job, event_seq=job.event_seq + 1, updated_at=now, **changes)
     same_step = (job.attempt, job.phase) == (after.attempt, after.phase) and not after.claimed
     # An unsent task or plan request of a step that is over must not come out later under the next step's state.
     outbox: list[Outgoing] = [entry for entry in job.outbox if entry.data or same_step]
-    outbox.append(messages.event_entry(after, message))
     if send is not None:
+        # First, as somebody waits for it. The events keep their order even so: whoever writes the next one publishes
+        # the whole outbox, the earlier event included.
         outbox.append(messages.built_entry(after, send))
+    outbox.append(messages.event_entry(after, message))
     return structs.replace(after, outbox=outbox)
 
 

@@ -22,7 +22,7 @@ def test_a_request_with_a_free_slot_is_handed_out_in_the_same_write() -> None:
     drive = Drive()
     job = drive.apply(Create(request(), slot=True))
     assert (job.phase, job.attempt, job.claimed) == ("provisioning", 1, False)
-    status, task = job.outbox
+    task, status = job.outbox
     assert status.msg_id == "J1.1.0"
     assert (task.subject, task.msg_id) == ("runners.sandbox_kilo.default.J1", "J1.1.1")
     told = decode(render(job, task) or b"", RunnerTask)
@@ -53,7 +53,7 @@ def test_a_second_live_job_of_a_cluster_is_refused_with_the_first_ones_id() -> N
 def test_a_request_without_a_plan_asks_the_planner_with_an_id_that_follows_from_the_job() -> None:
     job = Drive().create(with_plan=False)
     assert (job.phase, job.plan_request_id) == ("planning", "J1-plan")
-    asked = decode(render(job, job.outbox[-1]) or b"", PlanRequest)
+    asked = decode(render(job, job.outbox[0]) or b"", PlanRequest)
     assert (asked.id, asked.job_id, asked.action) == ("J1-plan", "J1", "generate")
     assert asked.cluster is not None
     assert len(asked.cluster.evidence) == 2
@@ -141,7 +141,7 @@ def test_a_released_patch_must_be_the_one_the_gate_holds() -> None:
     held = drive.finish("needs_review", patch_key="patches/default/J1/1.diff")
     again = request("J2", with_plan=False, retry_of="J1", approve_patch="patches/default/J1/1.diff")
     job = Drive().apply(Create(again, prior=held, slot=True))
-    task = decode(render(job, job.outbox[-1]) or b"", RunnerTask)
+    task = decode(render(job, job.outbox[0]) or b"", RunnerTask)
     assert (task.approve_patch, task.base_commit) == ("patches/default/J1/1.diff", "a" * 40)
     other = structs.replace(again, approve_patch="patches/default/J9/1.diff")
     for refused in (Create(other, prior=held), Create(again, prior=None)):

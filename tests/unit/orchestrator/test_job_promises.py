@@ -80,7 +80,7 @@ class JobMachine(RuleBasedStateMachine):
 
     def _check_step(self, before: Job | None, after: Job) -> None:
         assert after.phase_deadline <= after.deadline
-        assert after.outbox == [] or after.outbox[-1].data or render(after, after.outbox[-1]) is not None
+        assert all(render(after, entry) is not None for entry in after.outbox), "a stale message waits to be sent"
         if before is None:
             return
         assert after.attempt >= before.attempt
