@@ -14,6 +14,8 @@ from messaging.topology import Consumer
 
 _NS: Final = 1_000_000_000
 _MARGIN_SECONDS: Final = 1.0
+# The broker leaves a no_wait pull without its end when the consumer has as many messages out as it may.
+_NO_WAIT_SECONDS: Final = 0.25
 
 
 class NatsDelivery:
@@ -77,15 +79,14 @@ async def fetch(link: Link, consumer: Consumer, batch: int, expires: float) -> l
     await link.ready(expires)
     found = await _pull(link, consumer, {"batch": 1, "expires": int(expires * _NS)}, expires + _MARGIN_SECONDS)
     if found and batch > 1:
-        found += await _pull(link, consumer, {"batch": batch - 1, "no_wait": True}, _MARGIN_SECONDS * 2)
+        found += await _pull(link, consumer, {"batch": batch - 1, "no_wait": True}, _NO_WAIT_SECONDS)
     return list(found)
 
 
 async def _pull(link: Link, consumer: Consumer, body: dict[str, object], seconds: float) -> list[Delivery]:
-    """One pull request, until it is filled or ended by the broker, the clock or a lost connection."""
-    pull = _Pull(link, consumer, int(str(body["batch"])))
+    """One pull request, until it is filled or ended by the broker, silence, or a lost connection."""
+    pull = _Pull(link, consumer, int(str(body["batch"])), seconds)
     inbox = await link.inboxes.borrow(pull.on_reply)
-    timer = asyncio.get_running_loop().call_later(seconds, pull.finish)
     link.on_reconnect.add(pull.end)  # the broker forgot the pull with the connection that asked
     try:
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{consumer.stream}.{consumer.name}"
@@ -96,7 +97,7 @@ async def _pull(link: Link, consumer: Consumer, body: dict[str, object], seconds
             await delivery.nak()
         raise
     finally:
-        timer.cancel()
+        pull.timer.cancel()
         link.on_reconnect.discard(pull.end)
         if pull.ended:
             link.inboxes.give_back(inbox)
@@ -108,9 +109,11 @@ async def _pull(link: Link, consumer: Consumer, body: dict[str, object], seconds
 class _Pull:
     """What one pull request brought. ``ended``: the broker will deliver no more for it."""
 
-    def __init__(self, link: Link, consumer: Consumer, wanted: int) -> None:
-        self._link, self._consumer, self._wanted = link, consumer, wanted
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    def __init__(self, link: Link, consumer: Consumer, wanted: int, seconds: float) -> None:
+        self._link, self._consumer, self._wanted, self._seconds = link, consumer, wanted, seconds
+        self._loop = asyncio.get_running_loop()
+        self.done: asyncio.Future[None] = self._loop.create_future()
+        self.timer = self._loop.call_later(seconds, self.finish)
         self.found: list[Delivery] = []
         self.ended = False
 
@@ -118,6 +121,8 @@ class _Pull:
         code = status(message)
         if code == 0 and message.reply:
             self.found.append(NatsDelivery(self._link, message))
+            self.timer.cancel()
+            self.timer = self._loop.call_later(self._seconds, self.finish)
             if len(self.found) >= self._wanted:
                 self.end()
         elif code == 503 and not self.done.done():

@@ -25,6 +25,7 @@ log = logger("messaging.link")
 
 WATCH_SECONDS: Final = 2.0
 PING_SECONDS: Final = 4.0
+WATCH_PING_SECONDS: Final = 2.0
 OnReply = Callable[[Msg], None]
 
 
@@ -205,7 +206,7 @@ class Link:
                 misses = 0
                 continue
             try:
-                await self.ping()
+                await self.ping(WATCH_PING_SECONDS)
                 misses = 0
             except BusError:
                 misses += 1

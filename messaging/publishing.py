@@ -8,12 +8,16 @@ from nats.aio.msg import Msg
 
 from messaging import jetstream
 from messaging.link import Link
-from messaging.ports import NoResponders, PubAck, Unavailable
+from messaging.ports import Conflict, NoResponders, PubAck, Unavailable
 from runtime import ids, telemetry
 
 PUBLISH_SECONDS: Final = 30.0
 FIRST_TIMEOUT: Final = 2.0
 LATER_TIMEOUT: Final = 5.0
+
+
+class ConflictAfterRepeat(Conflict):
+    """An expected sequence did not match on a repeat: the first try, whose answer was lost, may be what is there."""
 
 
 def with_id(msg_id: str | None, headers: Mapping[str, str] | None) -> dict[str, str]:
@@ -29,7 +33,7 @@ async def publish(
 ) -> PubAck:
     """Publish until acknowledged or ``within`` seconds are over (Unavailable). Full, Conflict, TooLarge are final."""
     loop = asyncio.get_running_loop()
-    deadline, pause, timeout = loop.time() + within, 0.05, FIRST_TIMEOUT
+    deadline, pause, timeout, repeated = loop.time() + within, 0.05, FIRST_TIMEOUT, False
     while True:
         left = deadline - loop.time()
         try:
@@ -39,6 +43,11 @@ async def publish(
         except (NoResponders, Unavailable) as error:
             if loop.time() + pause >= deadline:
                 raise Unavailable(f"{subject} was not stored within {within:g} s: {error}") from error
+        except Conflict as error:
+            if repeated:
+                raise ConflictAfterRepeat(str(error)) from error
+            raise
+        repeated = True
         telemetry.PUBLISH_RETRIES.labels(subject.partition(".")[0]).inc()
         await asyncio.sleep(pause)
         pause, timeout = min(pause * 2, 1.0), LATER_TIMEOUT

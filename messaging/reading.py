@@ -15,6 +15,7 @@ READ_SECONDS: Final = 5.0
 _MAX_PAGE_BYTES: Final = 8 * 1024 * 1024
 _END: Final = 204
 _NOTHING: Final = 404
+_NO_SEQUENCE: Final = frozenset({jetstream.NO_MESSAGE, 10043, 10057})
 
 
 async def last(link: Link, stream: str, subject: str) -> Stored | None:
@@ -111,5 +112,5 @@ async def remove(link: Link, stream: str, sequence: int) -> None:
     try:
         await jetstream.call(link, f"STREAM.MSG.DELETE.{stream}", {"seq": sequence, "no_erase": True})
     except jetstream.ApiFailure as error:
-        if error.err_code not in (jetstream.NO_MESSAGE, 10057):  # 10057: no such sequence
+        if error.err_code not in _NO_SEQUENCE:
             raise

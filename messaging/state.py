@@ -120,6 +120,12 @@ class NatsState(Codec[T]):
         return await self._store(key, data, headers)
 
     async def _store(self, key: str, data: bytes, headers: dict[str, str]) -> int:
-        # The id makes a repeat after a lost answer return the first one's revision instead of a Conflict with itself.
-        headers["Nats-Msg-Id"] = ids.new_id()
-        return (await publishing.publish(self._link, self._head + key, data, headers)).sequence
+        mine = headers["Nats-Msg-Id"] = ids.new_id()
+        try:
+            return (await publishing.publish(self._link, self._head + key, data, headers)).sequence
+        except publishing.ConflictAfterRepeat:
+            # The broker compares sequences before ids, so a repeat of a stored write conflicts with itself.
+            stored = await self._newest(key)
+            if stored is not None and stored.headers.get("Nats-Msg-Id") == mine:
+                return stored.sequence
+            raise

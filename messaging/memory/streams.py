@@ -30,9 +30,9 @@ class MemoryStream:
         if len(data) > MAX_PAYLOAD:
             raise TooLarge(f"a message of {len(data)} bytes is above the broker's limit; store it as object")
         msg_id = headers.get("Nats-Msg-Id")
+        self._check_expected(subject, headers)  # before the id, as nats-server does it
         if msg_id is not None and (known := self._known(msg_id)):
             return PubAck(self.spec.name, known, duplicate=True)
-        self._check_expected(subject, headers)
         self._make_room(subject, data)
         if headers.get("Nats-Rollup") == "sub":
             self._drop_all(subject)

@@ -4,13 +4,17 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 _PAUSE_SECONDS = 0.01
 
 
-async def eventually(check: Callable[[], T | Awaitable[T]], within: float = 5.0) -> T:
+@overload
+async def eventually(check: Callable[[], Awaitable[T]], within: float = 5.0) -> T: ...
+@overload
+async def eventually(check: Callable[[], T], within: float = 5.0) -> T: ...
+async def eventually(check: Callable[[], Any], within: float = 5.0) -> Any:
     """Call ``check`` until it raises no AssertionError; its value. Re-raises the last failure after ``within`` seconds.
 
     ``check`` may be plain or async. A check that returns False counts as failed.
@@ -19,7 +23,7 @@ async def eventually(check: Callable[[], T | Awaitable[T]], within: float = 5.0)
     while True:
         try:
             value = check()
-            found: T = await value if inspect.isawaitable(value) else value
+            found = await value if inspect.isawaitable(value) else value
             assert found is not False, f"still false after {within:g} s"
         except AssertionError:
             if time.monotonic() >= deadline:
