@@ -1,0 +1,213 @@
+"""From a line of the table to an answer: who asks, for which project, with what, and how it is sent back."""
+
+from typing import Any
+
+import msgspec
+from aiohttp import web
+from pydantic import BaseModel
+
+from schemas import subjects
+from services.gateway import auth, idempotency, reading
+from services.gateway.auth import Principal
+from services.gateway.context import Gateway
+from services.gateway.problems import Problem, invalid
+from services.gateway.table import Answer, Call, Route
+
+GATEWAY: web.AppKey[Gateway] = web.AppKey("gateway", Gateway)
+COOKIE = "soulcaster_session"
+_FREE_PATH_PARTS = frozenset({"owner", "repo", "asset"})  # checked by their own handlers
+
+
+async def dispatch(route: Route, request: web.Request) -> web.StreamResponse:
+    """Run one route."""
+    gateway = request.app[GATEWAY]
+    call = Call(gateway, request, route, await authenticate(gateway, request))
+    if not route.signed:
+        authorise(call)
+    check_path(request)
+    if route.reads_body:
+        call.raw = await read_body(request, route.limit)
+    value = reading.parse(call.raw) if _has_body(call) else None
+    if route.project:
+        call.project_id = await project_of(call, value)
+    call.query = reading.query(route.query, dict(request.query))
+    call.body = _body(route, value)
+    return await _answer(call)
+
+
+async def _answer(call: Call) -> web.StreamResponse:
+    key = call.request.headers.get("Idempotency-Key")
+    if key is None or not call.route.starts_work:
+        return render(call.route, await call.route.handler(call))
+    name = idempotency.entry_key(
+        call.project_id, f"{call.request.method} {call.request.path}", idempotency.check_key(key)
+    )
+
+    async def work() -> tuple[int, bytes]:
+        response = render(call.route, await call.route.handler(call))
+        assert isinstance(response, web.Response)
+        assert isinstance(response.body, bytes)
+        return response.status, response.body
+
+    store = call.gateway.directory.answers
+    status, body = await idempotency.once(store, name, call.raw, call.gateway.clock, work)
+    return web.Response(status=status, body=body, content_type="application/json")
+
+
+async def authenticate(gateway: Gateway, request: web.Request) -> Principal | None:
+    """The caller, None when nothing was presented. Problem 401 for a key or session that opens nothing."""
+    key = auth.bearer(request.headers)
+    if key is not None:
+        return await principal_of_key(gateway, key)
+    cookie = request.cookies.get(COOKIE) or request.cookies.get(f"__Host-{COOKIE}")
+    if cookie:
+        return await _principal_of_cookie(gateway, request, cookie)
+    if gateway.open:
+        if not auth.loopback_host(request.host) or not _own_page_or_program(gateway, request):
+            raise Problem(403, "cross_site", "This gateway has no key and answers only this machine's own pages.")
+        return Principal("local", "admin", kind="open")
+    return None
+
+
+def _own_page_or_program(gateway: Gateway, request: web.Request) -> bool:
+    if "Origin" not in request.headers and "Sec-Fetch-Site" not in request.headers:
+        return True
+    return auth.same_site(request.method, request.headers, own_origins(gateway, request))
+
+
+def own_origins(gateway: Gateway, request: web.Request) -> frozenset[str]:
+    """The origins of our own page."""
+    return frozenset({f"{request.scheme}://{request.host}", gateway.settings.base_url})
+
+
+async def principal_of_key(gateway: Gateway, key: str) -> Principal:
+    """Whose key this is; Problem 401."""
+    if gateway.admin_key and auth.same(key, gateway.admin_key):
+        return Principal("admin", "admin")
+    key_id = auth.key_id_of(key)
+    if key_id is not None and gateway.pepper is not None:
+        record = await gateway.directory.keys.find(key_id)
+        if (
+            record is not None
+            and auth.same(auth.digest(gateway.pepper, key), record.digest)
+            and auth.usable(record, gateway.clock.now())
+        ):
+            return Principal(record.name or key_id, record.role, record.project_id, key_id=key_id)
+    raise Problem(
+        401,
+        "bad_key",
+        "The API key is unknown, expired or revoked.",
+        headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
+    )
+
+
+async def _principal_of_cookie(gateway: Gateway, request: web.Request, cookie: str) -> Principal | None:
+    session = await gateway.directory.sessions.find(auth.session_token(cookie))
+    if session is None or not session.alive(gateway.clock.now()):
+        return None
+    if session.key_id:
+        record = await gateway.directory.keys.find(session.key_id)
+        if record is None or not auth.usable(record, gateway.clock.now()):
+            return None
+    if not auth.same_site(request.method, request.headers, own_origins(gateway, request)):
+        raise Problem(403, "cross_site", "A page of another site may not do this with your session.")
+    return Principal(session.name, session.role, session.project_id, kind="session", key_id=session.key_id)
+
+
+def authorise(call: Call) -> None:
+    """Problem 401 or 403 unless the caller's role reaches the route. The only place that decides this."""
+    role = call.route.role
+    if role is None:
+        return
+    if call.principal is None:
+        raise Problem(
+            401,
+            "no_key",
+            "Send an API key as `Authorization: Bearer <key>`, or sign in through the link `soulcaster up` printed.",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+    if not call.principal.may(role):
+        raise Problem(403, "role", f"This needs the role {role}; your key has {call.principal.role}.")
+    if call.route.instance and call.principal.project is not None:
+        raise Problem(403, "instance", "This concerns all projects; your key is for one project only.")
+
+
+def check_path(request: web.Request) -> None:
+    """Problem 404 for an id that no thing of ours can have: nothing that is not a token ever joins a subject."""
+    for name, value in request.match_info.items():
+        if name not in _FREE_PATH_PARTS and not subjects.TOKEN.match(value):
+            what = name.removesuffix("_id").replace("_", " ").capitalize()
+            raise Problem(
+                404,
+                "not_found",
+                f"{what} not found",
+                errors=[{"field": name, "reason": "must be 1 to 64 of A-Z a-z 0-9 _ -"}],
+            )
+
+
+async def project_of(call: Call, value: Any) -> str:
+    """The project a request is about: ``?project_id=``, else ``project_id`` of the body, else the default one."""
+    named = call.request.query.get("project_id")
+    if not named and isinstance(value, dict):
+        inner = value.get("project_id")
+        named = inner if isinstance(inner, str) else None
+    if not named and call.principal is not None:
+        named = call.principal.project
+    project_id = named or call.gateway.settings.default_project
+    if not project_id:
+        raise Problem(400, "project_required", "project_id is required")
+    if not subjects.TOKEN.match(project_id):
+        raise invalid("project_id", "must be 1 to 64 of A-Z a-z 0-9 _ -")
+    if call.principal is not None and not call.principal.sees(project_id):
+        raise Problem(404, "project_not_found", "Project not found")
+    await call.gateway.project(project_id)
+    return project_id
+
+
+async def read_body(request: web.Request, limit: int) -> bytes:
+    """The raw body; Problem 413 as soon as more than ``limit`` bytes have come."""
+    too_large = Problem(413, "too_large", f"The body is larger than {limit // 1024} KiB.")
+    if request.content_length is not None and request.content_length > limit:
+        raise too_large
+    parts: list[bytes] = []
+    size = 0
+    async for chunk in request.content.iter_any():
+        size += len(chunk)
+        if size > limit:
+            raise too_large
+        parts.append(chunk)
+    return b"".join(parts)
+
+
+def _has_body(call: Call) -> bool:
+    if not call.route.reads_body:
+        return False
+    return not (call.route.body_optional and not call.raw.strip())
+
+
+def _body(route: Route, value: Any) -> Any:
+    if route.body is not None:
+        if value is None and not route.body_optional:
+            raise invalid("body", "must be a JSON object, not null")
+        return reading.model(route.body, {} if value is None else value)
+    if route.raw_body and not route.body_optional and not isinstance(value, dict):
+        raise invalid("body", "must be a JSON object")
+    return value
+
+
+def render(route: Route, result: Any) -> web.StreamResponse:
+    """A handler's result as a response."""
+    if isinstance(result, web.StreamResponse):
+        return result
+    answer = result if isinstance(result, Answer) else Answer(result)
+    status = answer.status or route.status
+    if status == 204:
+        return web.Response(status=204, headers=answer.headers)
+    value = answer.value
+    if isinstance(value, BaseModel):
+        data = value.model_dump_json().encode()
+    elif isinstance(value, msgspec.Raw):
+        data = bytes(value)
+    else:
+        data = msgspec.json.encode(value)
+    return web.Response(status=status, body=data, content_type="application/json", headers=answer.headers)

@@ -1,0 +1,137 @@
+"""Whether the house works: for people, for probes, for Prometheus."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from services.gateway.problems import Problem
+from services.gateway.shapes.house import HealthReport, Ready, Service
+from services.gateway.table import Answer, Call, Route
+
+PING_SECONDS = 3.0
+
+
+async def root(call: Call) -> Service:
+    """What this is."""
+    return Service(status="ok", service="soulcaster-gateway", docs="/docs")
+
+
+async def checks(call: Call) -> dict[str, str]:
+    """Each part's answer: ``ok`` or what is wrong."""
+    gateway = call.gateway
+    pings: dict[str, Callable[[], Awaitable[object]]] = {"nats": gateway.bus.ping, "triage": gateway.triage.ping}
+    found = dict(zip(pings, await asyncio.gather(*(_ping(ping) for ping in pings.values())), strict=True))
+    found["runner"] = await _runner(call) if found["nats"] == "ok" else "unknown: the broker does not answer"
+    return found
+
+
+async def _ping(ping: Callable[[], Awaitable[object]]) -> str:
+    try:
+        await asyncio.wait_for(ping(), PING_SECONDS)
+    except TimeoutError:
+        return f"no answer in {PING_SECONDS:g} s"
+    except Exception as why:  # a ping may fail in any way; that it failed is the answer
+        return str(why) or type(why).__name__
+    return "ok"
+
+
+async def _runner(call: Call) -> str:
+    alive = [entry.value for entry in await call.gateway.runners.items() if entry.value is not None]
+    if not alive:
+        return "no runner is alive; start one with `python -m services.runner_sandbox`"
+    problems = [runner.problem for runner in alive if runner.problem]
+    return problems[0] if len(problems) == len(alive) and problems[0] else "ok"
+
+
+async def health(call: Call) -> Answer:
+    """The kept health report: broker and triage."""
+    found = await checks(call)
+    healthy = found["nats"] == "ok" and found["triage"] == "ok"
+    report = HealthReport(
+        status="healthy" if healthy else "unhealthy",
+        service="soulcaster-gateway",
+        environment=call.gateway.settings.environment,
+        storage="nats-jetstream",
+        timestamp=call.gateway.clock.now(),
+        checks=found,
+    )
+    return Answer(report, status=200 if healthy else 503)
+
+
+async def livez(call: Call) -> Service:
+    """That the process answers."""
+    return Service(status="ok", service="soulcaster-gateway")
+
+
+async def readyz(call: Call) -> Ready:
+    """Whether work can be taken in and done."""
+    found = await checks(call)
+    if not all(answer == "ok" for answer in found.values()):
+        wrong = "; ".join(f"{name}: {answer}" for name, answer in found.items() if answer != "ok")
+        raise Problem(503, "not_ready", wrong, checks=found, retry_after=2)
+    return Ready(status="ok", checks=found)
+
+
+async def metrics(call: Call) -> web.Response:
+    """Prometheus' text format."""
+    response = web.Response(body=generate_latest())
+    response.headers["Content-Type"] = CONTENT_TYPE_LATEST
+    return response
+
+
+ROUTES = (
+    Route(
+        method="GET",
+        path="/",
+        handler=root,
+        summary="What this is",
+        tag="health",
+        role=None,
+        project=False,
+        answer=Service,
+    ),
+    Route(
+        method="GET",
+        path="/health",
+        handler=health,
+        summary="Whether the parts answer",
+        tag="health",
+        role=None,
+        project=False,
+        answer=HealthReport,
+        also=(503,),
+    ),
+    Route(
+        method="GET",
+        path="/livez",
+        handler=livez,
+        summary="Whether the process answers",
+        tag="health",
+        role=None,
+        project=False,
+        answer=Service,
+    ),
+    Route(
+        method="GET",
+        path="/readyz",
+        handler=readyz,
+        summary="Whether work can be taken in and done",
+        tag="health",
+        role=None,
+        project=False,
+        answer=Ready,
+        also=(503,),
+    ),
+    Route(
+        method="GET",
+        path="/metrics",
+        handler=metrics,
+        summary="Prometheus metrics",
+        tag="health",
+        role=None,
+        project=False,
+        media="text/plain",
+    ),
+)

@@ -1,0 +1,106 @@
+"""Reports on their way in: verified by their source, limited, published; answered after the stream has them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+from prometheus_client import Counter
+
+from runtime import ids, logs
+from runtime.seal import SealError
+from schemas import subjects
+from schemas.base import encode
+from schemas.feedback import FeedbackItem
+from schemas.projects import Project
+from services.gateway import source_settings
+from services.gateway.context import Gateway
+from services.gateway.fixing import quota_exceeded
+from services.gateway.problems import Problem, invalid
+from sources import TABLE, Filtered, Malformed
+
+log = logs.logger("gateway.intake")
+INGESTED = Counter("soulcaster_ingested_total", "Reports taken in, by outcome", ["source", "outcome"])
+
+Outcome = Literal["ok", "duplicate", "filtered"]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of a delivery."""
+
+    outcome: Outcome
+    id: str | None = None
+    message: str | None = None
+
+
+def limit_rate(gateway: Gateway, project: str, source: str) -> None:
+    """Problem 429 when this source of this project sends too fast; others are not touched."""
+    wait = gateway.rates.take(f"{project}.{source}", gateway.clock.monotonic())
+    if wait > 0:
+        INGESTED.labels(source, "limited").inc()
+        raise Problem(
+            429, "rate_limited", f"The source {source} sends too many reports; slow down.", retry_after=max(wait, 1.0)
+        )
+
+
+def settings_of(gateway: Gateway, project: Project, source: str) -> dict[str, Any]:
+    """The source's settings with secrets opened; Problem 503 when the key does not fit."""
+    try:
+        return source_settings.opened(project, source, gateway.sealer)
+    except SealError as why:
+        raise Problem(503, "secret_key", f"The stored secrets of {source} cannot be opened: {why}") from why
+
+
+async def take(gateway: Gateway, project: Project, source: str, payload: Any, settings: dict[str, Any]) -> Taken:
+    """Normalise and publish one delivery. Problem 422 with the field when the payload is not what it should be."""
+    try:
+        items = TABLE[source].normalise(
+            payload, project_id=project.id, received_at=gateway.clock.now(), settings=settings
+        )
+    except Filtered as why:
+        INGESTED.labels(source, "filtered").inc()
+        return Taken("filtered", message=why.reason)
+    except Malformed as why:
+        INGESTED.labels(source, "malformed").inc()
+        raise invalid(why.field, why.reason) from why
+    if not items:
+        return Taken("filtered", message="The delivery holds no report.")
+    await check_quota(gateway, project, len(items))
+    return await publish(gateway, items)
+
+
+async def publish(gateway: Gateway, items: Sequence[FeedbackItem]) -> Taken:
+    """Store items in the stream FEEDBACK. ``duplicate`` when all of them had been stored before."""
+    fresh = [await _publish_one(gateway, item) for item in items]
+    outcome: Outcome = "ok" if any(fresh) else "duplicate"
+    INGESTED.labels(items[0].source, outcome).inc(len(items))
+    return Taken(outcome, items[0].id)
+
+
+async def _publish_one(gateway: Gateway, item: FeedbackItem) -> bool:
+    ack = await gateway.bus.publish(
+        subjects.feedback(item.project_id, item.source), encode(item), msg_id=message_id(item)
+    )
+    # A new report is known by its id, a change of a known one only by its content.
+    name = item.id if item.event == "created" else message_id(item)
+    known = name in gateway.seen
+    gateway.seen.add(name)
+    return not (ack.duplicate or known)
+
+
+def message_id(item: FeedbackItem) -> str:
+    """The same for the same content of the same report, whenever it is delivered."""
+    content = encode(msgspec.structs.replace(item, received_at=None)).decode()
+    return ids.derived("feedback", item.project_id, item.source, item.external_id, content)
+
+
+async def check_quota(gateway: Gateway, project: Project, requested: int) -> None:
+    """Problem 429 when the owner's projects hold as many reports as the quota allows."""
+    limit = gateway.settings.quota_feedback
+    if not limit:
+        return
+    owned = [other.id for other in gateway.directory.projects.values.values() if other.user_id == project.user_id]
+    held = await gateway.triage.value("quota", project_ids=owned)
+    if held.feedback + requested > limit:
+        raise quota_exceeded("reports", held.feedback, limit)

@@ -1,0 +1,280 @@
+"""Projects, users, keys, sessions, settings, runners and dead letters."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
+
+from services.gateway.shapes.base import Body, OpenBody, Query, Reply, RepoUrl, Token
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Secret = Annotated[str, StringConstraints(strip_whitespace=True, min_length=8, max_length=1000)]
+Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Words = Annotated[list[Word], Field(max_length=200)]
+RoleName = Literal["ingest", "viewer", "triager", "operator", "admin"]
+
+
+class Service(Reply):
+    """That it runs."""
+
+    status: str
+    service: str
+    docs: str | None = None
+
+
+class HealthReport(Reply):
+    """Whether the parts answer; 503 when one does not."""
+
+    status: Literal["healthy", "unhealthy"]
+    service: str
+    environment: str
+    storage: str
+    timestamp: datetime
+    checks: dict[str, str] = Field(default_factory=dict)
+
+
+class Ready(Reply):
+    """Whether work can be taken in and done."""
+
+    status: Literal["ok", "unready"]
+    checks: dict[str, str]
+
+
+class NewUser(OpenBody):
+    """A user; at least one of the two, the same answer for the same user."""
+
+    email: Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=320)] | None = None
+    github_id: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)] | None = None
+
+
+class User(Reply):
+    """A user."""
+
+    id: str
+    email: str | None
+    github_id: str | None
+    created_at: datetime
+
+
+class Project(Reply):
+    """A project."""
+
+    id: str
+    user_id: str
+    name: str
+    created_at: datetime
+    default_repo_url: str | None = None
+
+
+class UserMade(Reply):
+    """The user and its first project."""
+
+    user: User
+    default_project: Project
+
+
+class ProjectQuery(Query):
+    """Whose projects."""
+
+    user_id: str | None = Field(default=None, max_length=200)
+
+
+class Projects(Reply):
+    """Projects the caller may see."""
+
+    projects: list[Project]
+
+
+class NewProject(OpenBody):
+    """A project; the same one again for the same owner is no error."""
+
+    name: Name
+    user_id: Token
+    project_id: Token | None = Field(default=None, description="`user_id` when missing.")
+    default_repo_url: RepoUrl | None = None
+
+
+class ProjectMade(Reply):
+    """The project."""
+
+    project: Project
+
+
+class ProjectEdit(Body):
+    """What may be changed."""
+
+    name: Name | None = None
+    default_repo_url: RepoUrl | None = None
+
+
+class NewKey(Body):
+    """An API key."""
+
+    name: Name
+    role: RoleName = "viewer"
+    project_id: Token | None = Field(default=None, description="None: every project.")
+    days: int = Field(default=365, ge=1, le=365, description="How long it works.")
+
+
+class Key(Reply):
+    """A key without its secret."""
+
+    id: str
+    name: str
+    role: RoleName
+    project_id: str | None
+    created_at: datetime
+    expires_at: datetime | None
+    revoked: bool
+
+
+class KeyMade(Key):
+    """A new key; `key` is shown this once."""
+
+    key: str
+
+
+class Keys(Reply):
+    """Keys."""
+
+    items: list[Key]
+
+
+class SignIn(OpenBody):
+    """A key to exchange for a browser session."""
+
+    key: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+
+
+class SessionInfo(Reply):
+    """Who is signed in."""
+
+    name: str
+    role: str
+    project_id: str | None = Field(description="The only project of the caller, None for all.")
+    default_project: str | None
+    kind: str
+    github_sign_in: bool = False
+
+
+class SecretIn(OpenBody):
+    """A secret to store; the one before keeps working for rotation."""
+
+    secret: Secret
+
+
+class TokenIn(OpenBody):
+    """A token to store; the one before keeps working for rotation."""
+
+    token: Secret
+
+
+class SearchesIn(OpenBody):
+    """Names of saved searches to take in; an empty list takes none."""
+
+    searches: Words | None
+
+
+class MonitorsIn(OpenBody):
+    """Monitor ids to take in; `*` for all."""
+
+    monitors: Words | None
+
+
+class EventsIn(OpenBody):
+    """Event types to take in."""
+
+    event_types: Words | None = None
+    events: Words | None = None
+
+
+class EnvironmentsIn(OpenBody):
+    """Environments to take in; empty for all."""
+
+    environments: Words | None
+
+
+class LevelsIn(OpenBody):
+    """Levels to take in; empty for all."""
+
+    levels: Words | None
+
+
+class SubredditsIn(OpenBody):
+    """Subreddits to poll."""
+
+    subreddits: Annotated[list[str], Field(min_length=1, max_length=100)]
+
+
+class Subreddits(Reply):
+    """Subreddits polled."""
+
+    subreddits: list[str]
+    project_id: str
+
+
+class EnabledIn(OpenBody):
+    """Whether reports of the source are taken in."""
+
+    enabled: bool
+
+
+class Enabled(Reply):
+    """Whether reports of the source are taken in."""
+
+    enabled: bool
+
+
+class SourceSettingsIn(OpenBody):
+    """Settings of a source; those left out stay."""
+
+    enabled: bool | None = None
+    webhook_secret: Secret | None = None
+    webhook_token: Secret | None = None
+    secret: Secret | None = None
+    token: Secret | None = None
+    environments: Words | None = None
+    levels: Words | None = None
+    searches: Words | None = None
+    allowed_searches: Words | None = None
+    monitors: Words | None = None
+    event_types: Words | None = None
+    events: Words | None = None
+    repos: Words | None = None
+
+
+class SecretState(Reply):
+    """A secret as it is shown: never the secret."""
+
+    set: bool
+    last4: str | None = None
+    count: int = Field(default=0, description="How many are active; two during a rotation.")
+
+
+class SourceSettings(Reply):
+    """Settings of a source."""
+
+    enabled: bool
+    project_id: str
+    secret: SecretState
+
+
+class Runners(Reply):
+    """Runners alive."""
+
+    items: list[dict[str, Any]]
+
+
+class DeadQuery(Query):
+    """Which dead letters."""
+
+    service: Token | None = None
+    limit: int = Field(default=100, ge=1, le=1000)
+    cursor: str | None = Field(default=None, max_length=100)
+
+
+class DeadLetters(Reply):
+    """What nobody could process, with the reason."""
+
+    items: list[dict[str, Any]]
+    next_cursor: str | None
