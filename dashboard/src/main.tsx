@@ -3,6 +3,7 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { RouterProvider } from "react-router";
 import { router } from "@/app/router";
+import { applyTheme } from "@/app/shell";
 import { Problem } from "@/lib/problem";
 import "@/app/theme.css";
 import "@/app/layout.css";
@@ -16,6 +17,7 @@ const queries = new QueryClient({
   },
 });
 
+applyTheme();
 const root = document.getElementById("root");
 if (!root) throw new Error("index.html has no #root");
 createRoot(root).render(
