@@ -15,13 +15,14 @@ from messaging.topology import Consumer, consumer_spec
 from runtime import telemetry
 from runtime.logs import logger
 
-__all__ = ["Admission", "BatchWorker", "Context", "Done", "Item", "Result", "Worker"]
+__all__ = ["NO_OUTS", "Admission", "BatchWorker", "Context", "Done", "Item", "Result", "Worker"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 log = logger("messaging.worker")
 
 EXPIRES_SECONDS: Final = 5.0
+NO_OUTS: Final[tuple[Out, ...]] = ()  # ``for out in NO_OUTS: yield out`` makes a handler without outputs a generator
 FINISH_SECONDS: Final = 6.0
 
 
