@@ -3,7 +3,7 @@
 import os
 import sys
 
-import click
+import typer
 
 from cli.app import app
 from cli.errors import CliError, Exit
@@ -21,10 +21,10 @@ def run(arguments: list[str]) -> int:
     except CliError as error:
         print("\n".join(error.lines()), file=sys.stderr)
         return int(error.code)
-    except click.exceptions.Abort:
+    except typer.Abort:
         return Exit.INTERRUPTED
-    except click.ClickException as error:
-        error.show()
+    except typer.TyperException as error:
+        print(f"Error: {error}\nTry: soulcaster --help", file=sys.stderr)
         return Exit.USAGE
     except KeyboardInterrupt:
         return Exit.INTERRUPTED

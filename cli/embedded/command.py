@@ -19,6 +19,7 @@ from cli.embedded.services import Instance, Model
 from cli.embedded.supervisor import running
 from cli.errors import CliError, Exit
 from cli.output import err, is_terminal
+from runtime import logs
 from runtime.processes import free_port
 
 DEFAULT_PORT = 8080
@@ -52,6 +53,7 @@ def up(
 
 async def _up(layout: Layout, port: int | None, ready_file: Path | None, repository: str, *, demo: bool) -> int:
     """Serve until the work is done or a signal comes; either way everything is stopped before this returns."""
+    logs.configure("up", "warning", "console")
     stopped_by: asyncio.Queue[int] = asyncio.Queue()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped_by.put_nowait, number)
