@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
 
 import msgspec
 from prometheus_client import Counter
@@ -22,6 +23,7 @@ from sources import TABLE, Filtered, Malformed
 log = logs.logger("gateway.intake")
 INGESTED = Counter("soulcaster_ingested_total", "Reports taken in, by outcome", ["source", "outcome"])
 
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
 Outcome = Literal["ok", "duplicate", "filtered"]
 
 
@@ -90,8 +92,12 @@ async def _publish_one(gateway: Gateway, item: FeedbackItem) -> bool:
 
 
 def message_id(item: FeedbackItem) -> str:
-    """The same for the same content of the same report, whenever it is delivered."""
-    content = encode(msgspec.structs.replace(item, received_at=None)).decode()
+    """The same for the same content of the same report, whenever it is delivered.
+
+    A report without a time of its own is dated by its delivery, so that date is no content.
+    """
+    created = _EPOCH if item.created_at == item.received_at else item.created_at
+    content = encode(msgspec.structs.replace(item, received_at=None, created_at=created)).decode()
     return ids.derived("feedback", item.project_id, item.source, item.external_id, content)
 
 

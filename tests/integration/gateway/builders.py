@@ -73,9 +73,7 @@ def plan(version: int = 1, **values: Any) -> Plan:
 
 def record(current: Plan | None, *outcomes: PlanOutcome) -> PlanRecord:
     """What the planner keeps."""
-    return PlanRecord(
-        project_id="default", cluster_id="c1", current=current, outcomes=list(outcomes), updated_at=NOW
-    )
+    return PlanRecord(project_id="default", cluster_id="c1", current=current, outcomes=list(outcomes), updated_at=NOW)
 
 
 def job(job_id: str = "j1", *, age: float = 0.0, **values: Any) -> Job:

@@ -98,5 +98,3 @@ def stored(bus: NatsBus) -> Callable[[str], Any]:
         return await bus.count(stream)
 
     return count
-
-
