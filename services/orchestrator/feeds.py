@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import aclosing
 from typing import TypeVar
 
 from messaging.ports import Bus, BusError, CaughtUp, Entry, State
@@ -10,6 +11,7 @@ from runtime.clock import Clock
 from schemas import subjects
 from schemas.runners import RunnerInfo
 from services.orchestrator.index import Index
+from services.orchestrator.outbox import Outbox
 from services.orchestrator.presence import Presence
 from services.orchestrator.reconciler import Reconciler
 from services.orchestrator.scheduler import Scheduler
@@ -22,8 +24,10 @@ log = logs.logger("orchestrator.feeds")
 class Feeds:
     """``caught_up`` is set when everything stored at the start has been read."""
 
-    def __init__(self, bus: Bus, index: Index, presence: Presence, scheduler: Scheduler, clock: Clock) -> None:
-        self._bus, self._index, self._presence = bus, index, presence
+    def __init__(
+        self, bus: Bus, index: Index, outbox: Outbox, presence: Presence, scheduler: Scheduler, clock: Clock
+    ) -> None:
+        self._bus, self._index, self._outbox, self._presence = bus, index, outbox, presence
         self._scheduler, self._clock = scheduler, clock
         self.project_runner: dict[str, str] = {}
         self._waits = {name: asyncio.Event() for name in ("jobs", "runners", "projects")}
@@ -49,16 +53,21 @@ class Feeds:
 
     async def plans(self, reconciler: Reconciler) -> None:
         """Follow outcomes of plan requests; one that is missed is found by the reconciler."""
-        async for item in self._bus.state(subjects.KV_PLANS, PlanNews).watch():
-            if isinstance(item, CaughtUp) or item.value is None:
-                continue
-            for outcome in item.value.outcomes:
-                key = self._index.planning(outcome.request_id)
-                if key is not None and outcome.status != "pending":
-                    await _calmly(reconciler, key)
+        async with aclosing(self._bus.state(subjects.KV_PLANS, PlanNews).watch()) as changes:
+            async for item in changes:
+                if not isinstance(item, CaughtUp) and item.value is not None:
+                    await self._news(item.value, reconciler)
+
+    async def _news(self, news: PlanNews, reconciler: Reconciler) -> None:
+        for outcome in news.outcomes:
+            key = self._index.planning(outcome.request_id)
+            if key is not None and outcome.status != "pending":
+                await _calmly(reconciler, key)
 
     def _job(self, entry: Entry[JobView]) -> None:
         self._index.put(entry.key, entry.value, entry.revision, self._clock.now(), self._clock.monotonic())
+        if entry.value is not None and not entry.value.outbox:
+            self._outbox.drop(entry.value.id)
         self._scheduler.wake()
 
     def _runner(self, entry: Entry[RunnerInfo]) -> None:
@@ -76,11 +85,12 @@ class Feeds:
 
 
 async def _follow(state: State[T], prefix: str, take: Callable[[Entry[T]], None], caught_up: asyncio.Event) -> None:
-    async for item in state.watch(prefix):
-        if isinstance(item, CaughtUp):
-            caught_up.set()
-        else:
-            take(item)
+    async with aclosing(state.watch(prefix)) as changes:
+        async for item in changes:
+            if isinstance(item, CaughtUp):
+                caught_up.set()
+            else:
+                take(item)
 
 
 async def _calmly(reconciler: Reconciler, key: str) -> None:

@@ -30,12 +30,13 @@ class Due(NamedTuple):
 
 
 class Live(NamedTuple):
-    """A job as last seen, and since when its lease has been seen unchanged."""
+    """A job as last seen, since when its lease has been seen unchanged, and when its time is up."""
 
     view: JobView
     revision: int
     seen: float
     lease_seen: float
+    ends: float
 
 
 class Index:
@@ -49,6 +50,7 @@ class Index:
         self._clusters: dict[tuple[str, str], set[str]] = {}
         self._plans: dict[str, str] = {}
         self._due: list[Due] = []
+        self._armed: dict[str, float] = {}  # one deadline noted per job, not one per heartbeat
 
     def put(self, key: str, view: JobView | None, revision: int, now: datetime, at: float, own: bool = False) -> None:
         """Take over a version of a record; an older one than is known changes nothing."""
@@ -59,7 +61,9 @@ class Index:
         if view is None or not (view.live or view.outbox):
             return
         same_lease = known is not None and known.view.lease_until == view.lease_until
-        self.live[key] = Live(view, revision, at, known.lease_seen if known is not None and same_lease else at)
+        lease_seen = known.lease_seen if known is not None and same_lease else at
+        ends = at + (min(view.phase_deadline, view.deadline) - now).total_seconds()
+        self.live[key] = Live(view, revision, at, lease_seen, ends)
         if view.outbox:
             self._push(at + self._outbox_delay(view, own), key, "outbox", revision)
         if view.live:
@@ -67,8 +71,7 @@ class Index:
 
     def _place(self, key: str, view: JobView, revision: int, now: datetime, at: float) -> None:
         self._clusters.setdefault((view.project_id, view.cluster_id), set()).add(key)
-        ends = min(view.phase_deadline, view.deadline)
-        self._push(at + (ends - now).total_seconds(), key, "deadline", revision)
+        self._arm(key, self.live[key].ends)
         if view.claimed:
             self._push(self.live[key].lease_seen + self._lease, key, "lease", revision)
         if view.holding:
@@ -114,13 +117,22 @@ class Index:
         while self._due and self._due[0].at <= at:
             item = heapq.heappop(self._due)
             known = self.live.get(item.key)
-            if known is not None and known.revision == item.revision:
+            if item.kind == "deadline" and self._armed.get(item.key) == item.at:
+                del self._armed[item.key]
+                if known is not None and known.view.live and known.ends <= at:
+                    found.append(item)
+                elif known is not None and known.view.live:
+                    self._arm(item.key, known.ends)
+            elif known is not None and item.kind != "deadline" and known.revision == item.revision:
                 found.append(item)
         return found
 
     def again(self, item: Due, at: float) -> None:
         """Look at it again at ``at`` if the record is still the same then."""
-        self._push(at, item.key, item.kind, item.revision)
+        if item.kind == "deadline":
+            self._arm(item.key, at)
+        else:
+            self._push(at, item.key, item.kind, item.revision)
 
     def later(self, key: str, at: float) -> None:
         """A waiting job that could not be handed out is tried again at ``at``, unless it has changed by then."""
@@ -134,6 +146,12 @@ class Index:
         if known is not None and known.view.waiting:
             view = known.view
             self.queue.wait(Waiting(view.created_at, key, view.project_id, view.runner))
+
+    def _arm(self, key: str, at: float) -> None:
+        """Note the job's deadline unless an earlier look at it is noted already."""
+        if at < self._armed.get(key, float("inf")):
+            self._armed[key] = at
+            self._push(at, key, "deadline", 0)
 
     def _push(self, at: float, key: str, kind: DueKind, revision: int) -> None:
         heapq.heappush(self._due, Due(at, key, kind, revision))

@@ -68,6 +68,10 @@ class Outbox:
         rest = self.unsent(job)
         return job if len(rest) == len(job.outbox) else msgspec.structs.replace(job, outbox=rest)
 
+    def drop(self, job_id: str) -> None:
+        """The record's outbox was seen empty."""
+        self._stored.pop(job_id, None)
+
     def forget(self, job: Job) -> None:
         """The record no longer holds these entries: nothing of them needs to be remembered."""
         stored = self._stored.get(job.id)

@@ -5,20 +5,21 @@ compare-and-set lets one of them win.
 """
 
 import asyncio
+from typing import Final
 
 from messaging.ports import Bus, BusError
 from runtime import logs
 from runtime.clock import Clock
 from schemas import subjects
 from schemas.plans import Plan, PlanOutcome, PlanRecord
-from services.orchestrator.index import Due, Index
+from services.orchestrator.index import PLAN_POLL, Due, Index
 from services.orchestrator.model.events import LeaseLost, Planned, Sent, Tick
 from services.orchestrator.outbox import Outbox
 from services.orchestrator.records import Records
 from services.orchestrator.scheduler import Scheduler
 
 log = logs.logger("orchestrator.reconciler")
-AGAIN = 1.0
+AGAIN: Final = 1.0  # seconds until something is looked at again that did not change
 
 
 class Reconciler:
@@ -72,7 +73,7 @@ class Reconciler:
                 await self.look_for_plan(item.key)
         # Still the same version: a clock that disagrees, or a conflict. A changed record has noted its own times.
         if item.kind != "ready":
-            self._index.again(item, self._clock.monotonic() + AGAIN)
+            self._index.again(item, self._clock.monotonic() + (PLAN_POLL if item.kind == "plan" else AGAIN))
 
     async def _publish(self, key: str) -> None:
         job = await self._records.get(key)

@@ -46,7 +46,7 @@ class Parts:
         self.reconciler = Reconciler(
             bus, self.index, self.records, self.outbox, self.scheduler, clock, settings.tick_seconds
         )
-        self.feeds = Feeds(bus, self.index, self.presence, self.scheduler, clock)
+        self.feeds = Feeds(bus, self.index, self.outbox, self.presence, self.scheduler, clock)
         self.handlers = Handlers(
             bus,
             self.records,

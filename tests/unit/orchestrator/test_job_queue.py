@@ -185,3 +185,14 @@ def test_the_same_claim_seen_by_the_watch_and_by_the_writer_is_counted_once() ->
     for revision in (4, 4):
         index.put("default.J1", view_of(drive.job), revision, START, at=0.0)
     assert index.queue.by_project["default"] == 1
+
+
+def test_a_deadline_that_heartbeats_move_is_due_once_at_its_last_time() -> None:
+    drive, index = Drive(), Index(lease=1e9)
+    drive.running()
+    for number in range(1, 500):
+        drive.beat(after=1, phase="agent")
+        index.put("k", view_of(drive.job), number, drive.now, at=float(number))
+    ends = (drive.job.phase_deadline - drive.now).total_seconds() + 499
+    assert "deadline" not in [item.kind for item in index.due(ends - 1)]
+    assert [item.kind for item in index.due(ends)] == ["deadline"]
