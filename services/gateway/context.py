@@ -2,11 +2,12 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import Final
 
 import aiohttp
-from messaging.hub import Hubs
 
-from messaging.ports import Bus, State
+from messaging.hub import Hubs
+from messaging.ports import Bus, PubAck, State, Unavailable
 from runtime.clock import Clock
 from runtime.seal import Sealer
 from schemas import subjects
@@ -21,6 +22,8 @@ from services.gateway.plan_desk import PlanDesk
 from services.gateway.problems import Problem
 from services.gateway.settings import Settings
 from services.gateway.triage_client import Triage
+
+PUBLISH_SECONDS: Final = 8.0
 
 
 @dataclass(slots=True)
@@ -60,6 +63,14 @@ class Gateway:
                 timeout=aiohttp.ClientTimeout(total=20), headers={"User-Agent": "soulcaster"}
             )
         return self.http
+
+    async def publish(self, subject: str, data: bytes, msg_id: str) -> PubAck:
+        """Store a message; Unavailable after 8 s, while the sender is still there to be told (GitHub waits for 10)."""
+        try:
+            async with asyncio.timeout(PUBLISH_SECONDS):
+                return await self.bus.publish(subject, data, msg_id=msg_id)
+        except TimeoutError as why:
+            raise Unavailable("the broker did not confirm the message in time") from why
 
     def sealing(self) -> Sealer:
         """The sealer; Problem 503 when there is no key to seal with."""

@@ -176,7 +176,7 @@ async def _lock(gateway: Gateway, request: FixRequest) -> str:
 async def publish(gateway: Gateway, request: FixRequest) -> None:
     """Store the request; the job id is the message id, so that a repeat is stored once."""
     subject = subjects.fix_request(request.project_id, request.cluster_id)
-    await gateway.bus.publish(subject, encode(request), msg_id=request.job_id)
+    await gateway.publish(subject, encode(request), msg_id=request.job_id)
 
 
 def _fitting(request: FixRequest) -> FixRequest:
@@ -200,7 +200,7 @@ async def cancel(gateway: Gateway, project: str, job_id: str, reason: str, who: 
     request = CancelRequest(
         job_id=job_id, project_id=project, reason=reason, requested_by=who, created_at=gateway.clock.now()
     )
-    await gateway.bus.publish(
+    await gateway.publish(
         subjects.cancel_request(project, job_id), encode(request), msg_id=ids.derived("cancel", project, job_id)
     )
     log.info("cancel.requested", job_id=job_id, project_id=project)

@@ -81,9 +81,7 @@ async def publish(gateway: Gateway, items: Sequence[FeedbackItem]) -> Taken:
 
 
 async def _publish_one(gateway: Gateway, item: FeedbackItem) -> bool:
-    ack = await gateway.bus.publish(
-        subjects.feedback(item.project_id, item.source), encode(item), msg_id=message_id(item)
-    )
+    ack = await gateway.publish(subjects.feedback(item.project_id, item.source), encode(item), msg_id=message_id(item))
     # A new report is known by its id, a change of a known one only by its content.
     name = item.id if item.event == "created" else message_id(item)
     known = name in gateway.seen

@@ -120,7 +120,7 @@ async def _outcome(call: Call, request: PlanRequest) -> Plan:
     waiter = desk.expect(request.id)
     try:
         subject = subjects.plan_request(request.project_id, request.cluster_id)
-        await call.gateway.bus.publish(subject, encode(request), msg_id=request.id)
+        await call.gateway.publish(subject, encode(request), msg_id=request.id)
         outcome = await desk.settled(request, waiter, call.gateway.settings.plan_wait_seconds)
     finally:
         desk.release(request.id)
