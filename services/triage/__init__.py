@@ -1,0 +1,1 @@
+"""Reports to clusters: the owner of the database of feedback and clusters."""

@@ -1,0 +1,158 @@
+"""One project's arriving reports in one transaction: new rows, changed rows, clusters, history and messages."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from schemas.feedback import FeedbackItem
+from services.triage.changes import AUTOMATIC, Change
+from services.triage.database import Database
+from services.triage.engine import Assignment
+from services.triage.grouping import Grouped, Grouping
+from services.triage.rows import assigned_values, feedback_values, report_of
+from services.triage.store import clusters, reports, work
+
+_UPDATABLE: Final = (
+    "title", "body", "raw_text", "metadata", "status", "repo", "github_repo_url", "stacktrace", "frames",
+    "exception_type", "level", "environment", "release",
+)  # fmt: skip
+
+
+class Arrival(msgspec.Struct, frozen=True):
+    """A report as the stream holds it."""
+
+    item: FeedbackItem
+    subject: str
+    sequence: int
+    stored_at: datetime
+
+
+async def store(
+    database: Database, grouping: Grouping, project_id: str, arriving: Sequence[Arrival]
+) -> tuple[int, str] | None:
+    """Store the reports; or the sequence and the reason of one that cannot be grouped, and nothing is stored."""
+    now = datetime.now(UTC)
+    async with database.read() as connection:
+        gone = await work.erased_at(connection, project_id)
+        known = await reports.known(connection, list({one.item.id for one in arriving}))
+    wanted = [one for one in arriving if gone is None or one.stored_at > gone]
+    fresh, updates = _sorted_out(wanted, known, now)
+    if not fresh and not updates:
+        return None
+    rows = [feedback_values(one.item, now) for one in fresh]
+    grouped = await grouping.assign(project_id, [report_of(row) for row in rows])
+    if grouped.poison is not None:
+        return fresh[grouped.poison.place].sequence, grouped.poison.reason
+    engine = await grouping.engine(project_id)
+    proposals = await grouping.run(engine.proposals)
+    async with database.write() as connection:
+        change = Change(connection, project_id, now)
+        await _group(change, rows, grouped)
+        for values in updates:
+            await _update(change, values)
+        await work.keep_proposals(connection, project_id, proposals, now)
+        await change.finish()
+    return None
+
+
+def _sorted_out(
+    arriving: Sequence[Arrival], known: dict[str, dict[str, Any]], now: datetime
+) -> tuple[list[Arrival], list[dict[str, Any]]]:
+    """New reports, and newer states of known ones; anything else has been seen before."""
+    fresh: dict[str, Arrival] = {}
+    updates: list[dict[str, Any]] = []
+    for one in arriving:
+        before = known.get(one.item.id)
+        if before is None and one.item.id in fresh:
+            if one.item.event == "updated":
+                fresh[one.item.id] = one
+        elif before is None:
+            fresh[one.item.id] = one
+        elif one.item.event == "updated" and (one.item.received_at or now) > before["received_at"]:
+            updates.append({"before": before, **feedback_values(one.item, now)})
+    return list(fresh.values()), updates
+
+
+async def _group(change: Change, rows: list[dict[str, Any]], grouped: Grouped) -> None:
+    for row, found in zip(rows, grouped.assignments, strict=True):
+        row |= assigned_values(found)
+    final = _after_relinks(grouped.assignments)
+    moves: dict[str, list[str]] = {}
+    arrived = {row["id"] for row in rows}
+    for row in rows:
+        row["cluster_id"] = final.get(row["cluster_id"], row["cluster_id"])
+    for found in grouped.assignments:
+        for relink in found.relinked:
+            moves.setdefault(final.get(relink.into, relink.into), []).extend(
+                item for item in relink.items if item not in arrived
+            )
+    await reports.add(change.connection, rows, grouped.memos)
+    for into, items in moves.items():
+        await reports.put_in(change.connection, items, into)
+    await change.touch([row["cluster_id"] for row in rows])
+    await _tell(change, rows, grouped.assignments, final)
+
+
+def _after_relinks(assignments: Sequence[Assignment]) -> dict[str, str]:
+    """``{cluster: where its reports are after the whole batch}`` for clusters that became part of another."""
+    final: dict[str, str] = {}
+    for found in assignments:
+        for relink in found.relinked:
+            final = {key: relink.into if value == relink.other else value for key, value in final.items()}
+            final[relink.other] = relink.into
+            final.pop(relink.into, None)
+    return final
+
+
+async def _tell(
+    change: Change, rows: list[dict[str, Any]], assignments: Sequence[Assignment], final: dict[str, str]
+) -> None:
+    await change.touch([*final.values()])
+    existing = await _existing(change, final)
+    for found in assignments:
+        for relink in found.relinked:
+            into = final.get(relink.into, relink.into)
+            message = f"Later evidence showed that cluster {relink.other} is the same"
+            change.note(into, "relinked", message, details={"other": relink.other, "score": relink.score})
+    for other in existing:
+        change.merged(other, final[other])
+        change.note(other, "relinked", f"It is part of cluster {final[other]} now", details={"into": final[other]})
+    for row, found in zip(rows, assignments, strict=True):
+        cluster_id = row["cluster_id"]
+        if found.new and cluster_id == found.cluster_id:
+            change.note(cluster_id, "created", f"Began with a report from {row['source']}: {row['title'][:200]}")
+        elif row["status"] == "open":
+            regressed(change, cluster_id, row)
+
+
+async def _existing(change: Change, final: dict[str, str]) -> list[str]:
+    """Clusters that were stored before and are now part of others; those born in this batch leave no trace."""
+    found = await clusters.load(change.connection, change.project_id, list(final))
+    await change.touch(list(found))
+    return list(found)
+
+
+def regressed(change: Change, cluster_id: str, report: dict[str, Any]) -> None:
+    """New feedback on a resolved cluster reopens it and says so."""
+    row = change.rows[cluster_id]
+    if row.status != "resolved":
+        return
+    row.status, row.regressed_at, row.regressions = "new", change.now, row.regressions + 1
+    message = f"Reopened: a report from {report['source']} came after it was resolved: {report['title'][:200]}"
+    change.note(cluster_id, "regressed", message, details={"feedback_id": report["id"]}, actor=AUTOMATIC)
+
+
+async def _update(change: Change, values: dict[str, Any]) -> None:
+    before = values["before"]
+    edited = set(before["edited"])
+    new = {name: values[name] for name in _UPDATABLE if name not in edited}
+    new["metadata"] = {**before["metadata"], **values["metadata"]}
+    stamp = {"received_at": values["received_at"], "updated_at": change.now}
+    await reports.change(change.connection, before["id"], new | stamp)
+    if before["cluster_id"] is None:
+        return
+    await change.touch([before["cluster_id"]])
+    if before["status"] == "closed" and new.get("status") == "open":
+        regressed(change, before["cluster_id"], {**before, **new})

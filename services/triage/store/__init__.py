@@ -1,0 +1,1 @@
+"""SQL, one file per table family. Every function takes the connection of its caller's transaction."""
