@@ -12,7 +12,7 @@ from services.orchestrator.model.changes import attempt_failed, cancelled, ended
 from services.orchestrator.model.events import Decision, lost
 from services.orchestrator.model.rules import Rules, phase_seconds
 
-TOLD_BY_RUNNER: Final[frozenset[Phase]] = frozenset({"provisioning", "checkout", "agent", "verifying", "gating"})
+TOLD_BY_RUNNER: Final[tuple[Phase, ...]] = ("provisioning", "checkout", "agent", "verifying", "gating")
 
 
 def claim(job: Job, call: AttemptCall, now: datetime, rules: Rules) -> Decision:
@@ -62,9 +62,12 @@ def heartbeat(job: Job, call: AttemptCall, now: datetime, rules: Rules) -> Decis
 
 
 def progress(job: Job, told: AttemptEvent, now: datetime, rules: Rules) -> Decision:
-    """A published fact moves the shown phase before the next heartbeat does; it renews nothing."""
+    """A published fact moves the shown phase before the next heartbeat does; it renews nothing.
+
+    Only forwards: it may be read after a heartbeat that already told of a later phase.
+    """
     held = job.claimed and (told.attempt, told.instance) == (job.attempt, job.instance)
-    if told.kind != "phase" or not held or not _moves(job, told.phase):
+    if told.kind != "phase" or not held or not _moves(job, told.phase) or _order(told.phase) < _order(job.phase):
         return Decision()
     return Decision(_in_phase(job, told.phase, now, rules, {}))
 
@@ -138,6 +141,10 @@ def _in_phase(job: Job, phase: Phase | None, now: datetime, rules: Rules, change
 def _moves(job: Job, phase: Phase | None) -> bool:
     """``publishing`` is entered only by the publish call and left only by finish."""
     return phase in TOLD_BY_RUNNER and phase != job.phase and job.phase != "publishing"
+
+
+def _order(phase: Phase | None) -> int:
+    return TOLD_BY_RUNNER.index(phase) if phase in TOLD_BY_RUNNER else -1
 
 
 def _facts(call: AttemptCall) -> dict[str, Any]:

@@ -78,6 +78,23 @@ def test_a_published_fact_moves_the_phase_but_renews_nothing() -> None:
     assert (job.phase, job.lease_until) == ("agent", before.lease_until)
 
 
+def test_a_published_fact_read_late_moves_nothing_back() -> None:
+    drive = Drive()
+    drive.running()
+    ahead = drive.beat(phase="gating")
+    fact = AttemptEvent(
+        job_id="J1",
+        project_id="default",
+        runner="sandbox_kilo",
+        instance="one",
+        attempt=1,
+        kind="phase",
+        phase="agent",
+        at=START,
+    )
+    assert drive.apply(Progress(fact)) is ahead
+
+
 def test_a_lost_runner_leads_to_a_new_attempt_that_another_instance_may_take() -> None:
     drive = Drive()
     job = drive.running()
