@@ -13,6 +13,7 @@ from schemas.clusters import Cluster
 from schemas.errors import Failure
 from schemas.jobs import Job
 from schemas.plans import Plan, PlanRequest
+from services.planner.checking import without_hostile_code
 from services.planner.forecasting import forecast
 from services.planner.grounder import Excerpt, Grounder, GroundingFailed, Task
 from services.planner.reading import Reports, read_cluster
@@ -75,6 +76,7 @@ class Generator:
             forecast=forecast(await finished_jobs()),
             notes=[*draft.notes, *reports.notes],
         )
+        draft = without_hostile_code(draft)
         return await self._author.write(draft, reports, excerpts, ground, progress)
 
     async def _cluster(self, request: PlanRequest) -> Cluster:

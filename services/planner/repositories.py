@@ -8,13 +8,14 @@ readable after its branch was rewritten.
 import asyncio
 import hashlib
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from runner_core.git import Credentials, Git, GitError
+from services.planner.naming import Paths
 
 _BRANCH: Final = re.compile(r"^(?!-)[^\s~^:?*\[\\\x00-\x1f\x7f]{1,200}\Z")
 _REMOTE: Final = re.compile(r"^https?://[^\s\x00-\x1f]+\Z")
@@ -138,12 +139,10 @@ class Mirrors:
         said = await git("diff-tree", "-r", "-z", "--name-only", "--no-renames", base_commit, ground.commit)
         return {name.decode("utf-8", "replace") for name in said.split(b"\0") if name}
 
-    async def existing_paths(self, ground: Ground, paths: Iterable[str]) -> set[str]:
-        """Those of ``paths`` that are files or folders of the commit."""
-        asked = [p for p in dict.fromkeys(paths) if p and "\n" not in p]
-        order = "".join(f"{ground.commit}:{p}\n" for p in asked).encode()
-        said = (await Git(ground.path)("cat-file", "--batch-check=%(objecttype)", stdin=order)).decode()
-        return {path for path, kind in zip(asked, said.splitlines(), strict=False) if kind in ("blob", "tree")}
+    async def paths(self, ground: Ground) -> Paths:
+        """Every file of the commit."""
+        said = await Git(ground.path)("ls-tree", "-r", "-z", "--name-only", "--full-tree", ground.commit)
+        return await asyncio.to_thread(lambda: Paths(said.decode("utf-8", "replace").rstrip("\0").split("\0")))
 
     async def existing_names(self, ground: Ground, names: Collection[str], within: Collection[str] = ()) -> set[str]:
         """Those of ``names`` that occur as whole words in the commit; files ``within`` are searched first."""

@@ -11,6 +11,7 @@ from runtime import health
 from runtime.clock import SystemClock
 from runtime.logs import logger
 from schemas.plans import PlanRequest
+from services.planner.authoring import ModelAuthor
 from services.planner.generation import Author, EvidenceOnly, Generator
 from services.planner.grounder import ProcessGrounder
 from services.planner.handlers import Requests
@@ -50,4 +51,28 @@ def author(settings: Settings, mirrors: Mirrors, stack: AsyncExitStack) -> Autho
     """A model when one is configured."""
     if not settings.has_model:
         log.info("planner.without_model", reason="OPENAI_MODEL and a key or an address are not both set")
-    return EvidenceOnly()
+        return EvidenceOnly()
+    from services.planner.openai_model import Endpoint, OpenAIModel  # 40 MB that a planner without a model saves
+
+    model = OpenAIModel(
+        Endpoint(
+            name=settings.openai_model,
+            key=settings.openai_api_key,
+            base_url=settings.openai_base_url,
+            seconds=settings.model_seconds,
+            silence_seconds=settings.model_silence_seconds,
+            retries=settings.model_retries,
+            backoff_seconds=settings.model_backoff_seconds,
+            slots=settings.model_slots,
+            answer_tokens=settings.model_answer_tokens,
+        )
+    )
+    stack.push_async_callback(model.close)
+    log.info("planner.with_model", model=settings.openai_model, base_url=settings.openai_base_url)
+    return ModelAuthor(
+        model,
+        mirrors,
+        plan_tokens=settings.model_plan_tokens,
+        answer_tokens=settings.model_answer_tokens,
+        on_failure=settings.planner_on_model_failure,
+    )

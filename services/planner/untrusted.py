@@ -18,11 +18,11 @@ _FILLERS: Final = "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u2800\u3164\uffa0"
 _COMMENT: Final = re.compile(r"<!--.*?(?:-->|\Z)", re.S)
 _HIDDEN_TAG: Final = re.compile(
     r"<(script|style|template|noscript)\b.*?(?:</\1\s*>|\Z)"
-    r"|<(\w+)\b[^>]*(?:\bhidden\b|display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0)[^>]*>.*?(?:</\2\s*>|\Z)",
+    r"|<(\w+)\b[^<>]{0,300}?(?:\bhidden\b|display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0)[^<>]{0,300}>.*?(?:</\2\s*>|\Z)",
     re.S | re.I,
 )
 _LINK_COMMENT: Final = re.compile(r"^[ \t]*\[[^\]\n]*\]:[ \t]*(?:#|<>)?[ \t]*[(\"'][^\n]*[)\"'][ \t]*$", re.M)
-_IMAGE: Final = re.compile(r"!\[([^\]\n]{0,300})\]\([^)\n]{0,2000}\)|<img\b[^>]*>", re.I)
+_IMAGE: Final = re.compile(r"!\[([^\]\n]{0,300})\]\([^)\n]{0,2000}\)|<img\b[^<>]{0,2000}>", re.I)
 _SHOWN: Final = 160
 
 
@@ -64,13 +64,14 @@ def invisible(character: str) -> bool:
 
 
 def _without_invisible(text: str, findings: list[str]) -> str:
-    kept = [character for character in text if not invisible(character)]
-    removed = len(text) - len(kept)
-    if removed:
-        tagged = "".join(chr(ord(c) - _TAGS[0]) for c in text if _TAGS[0] + 0x20 <= ord(c) <= _TAGS[0] + 0x7E)
-        said = f", spelling “{_short(tagged)}”" if tagged else ""
-        findings.append(f"{removed} invisible character{'s' if removed > 1 else ''}{said}")
-    return "".join(kept)
+    unseen = {character for character in set(text) if invisible(character)}
+    if not unseen:
+        return text
+    removed = sum(text.count(character) for character in unseen)
+    tagged = "".join(chr(ord(c) - _TAGS[0]) for c in text if _TAGS[0] + 0x20 <= ord(c) <= _TAGS[0] + 0x7E)
+    said = f", spelling “{_short(tagged)}”" if tagged else ""
+    findings.append(f"{removed} invisible character{'s' if removed > 1 else ''}{said}")
+    return text.translate(dict.fromkeys(map(ord, unseen)))
 
 
 def _without(pattern: re.Pattern[str], text: str, what: str, findings: list[str]) -> str:
