@@ -27,7 +27,7 @@ def render(record: dict[str, Any], diff: str) -> str:
         f"<h2>Description</h2><pre>{_safe(str(record.get('body') or ''))}</pre>"
         f"<h2>Changes</h2><pre>{_diff(diff)}</pre>"
     )
-    return page(title, body)
+    return page(_ODD.sub("", title), body)
 
 
 _FACTS: Final = {
