@@ -7,6 +7,7 @@ overflow and stalls for many seconds after a reconnect, and every loss must be o
 import asyncio
 import contextlib
 import os
+import re
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -27,6 +28,12 @@ WATCH_SECONDS: Final = 2.0
 PING_SECONDS: Final = 4.0
 WATCH_PING_SECONDS: Final = 2.0
 OnReply = Callable[[Msg], None]
+_REFUSED: Final = re.compile(r'permissions violation for publish to "([^"]+)"', re.IGNORECASE)
+_UNHEARD: Final = re.compile(r'permissions violation for subscription to "([^"]+)"', re.IGNORECASE)
+
+
+class NotPermitted(BusError):
+    """The broker's permissions forbid this subject to this service. Repeating does not help."""
 
 
 class Link:
@@ -39,9 +46,10 @@ class Link:
         self.generation = 0
         self.closed = asyncio.Event()
         self.on_reconnect: set[Callable[[], None]] = set()
+        self.forbidden: set[str] = set()  # subscriptions that permissions refused
         self._up = asyncio.Event()
         self._replies: dict[str, OnReply] = {}
-        self._waiting: set[asyncio.Future[Msg]] = set()
+        self._waiting: dict[asyncio.Future[Msg], str] = {}
         self._numbers = count(1)
         self._watcher: asyncio.Task[None] | None = None
         self._leaving = False
@@ -145,10 +153,10 @@ class Link:
         def done(_: object) -> None:
             timer.cancel()
             self.unroute(token)
-            self._waiting.discard(future)
+            self._waiting.pop(future, None)
 
         future.add_done_callback(done)
-        self._waiting.add(future)
+        self._waiting[future] = subject
         try:
             await self.send(subject, data, reply, headers)
         except BaseException:
@@ -224,6 +232,16 @@ class Link:
         # Must never raise: nats-py awaits it inside the read loop and would stay dead with is_connected True.
         with contextlib.suppress(Exception):
             log.warning("nats.error", service=self.service, error=str(error) or type(error).__name__)
+            self._on_refused(str(error))
+
+    def _on_refused(self, error: str) -> None:
+        """What permissions forbid is only told here: without this its caller would wait for the time-out."""
+        if forbidden := _UNHEARD.search(error):
+            self.forbidden.add(forbidden.group(1).lower())  # nats-py hands the server's words on in lower case
+        refused = _REFUSED.search(error)
+        for future, subject in list(self._waiting.items()):
+            if refused and subject.lower() == refused.group(1).lower() and not future.done():
+                future.set_exception(NotPermitted(f"{self.service} may not publish to {subject}; see deploy/nats"))
 
     async def _on_disconnected(self) -> None:
         self._up.clear()

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from nats.aio.msg import Msg
 
-from messaging.link import Link
+from messaging.link import Link, NotPermitted
 from messaging.ports import BusError, Call
 from runtime import telemetry
 from runtime.logs import logger
@@ -39,9 +39,11 @@ class Served:
         self._subscription: Any = None
 
     async def start(self, subject: str, queue: str) -> None:
-        """Subscribe; returns when the broker routes requests here."""
+        """Subscribe; returns when the broker routes requests here. Raises NotPermitted."""
         self._subscription = await self._link.subscribe(subject, self._on_request, queue)
         await self._link.barrier()
+        if subject.lower() in self._link.forbidden:
+            raise NotPermitted(f"{self._link.service} may not serve {subject}; see deploy/nats")
 
     async def stop(self) -> None:
         """Serve no more; calls under way get five seconds to finish."""
