@@ -53,8 +53,6 @@ def mask_secrets(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMap
 def _named(service: str) -> Any:
     def add(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         event["service"] = service
-        event.pop("_record", None)
-        event.pop("_from_structlog", None)
         return event
 
     return add
