@@ -84,6 +84,7 @@ def without_dates(pairs: Pairs, share: float, seed: int = 7) -> NDArray[np.float
     gone = np.random.default_rng(seed).random(reports) < share
     x = pairs.x.copy()
     rows_hit = gone[pairs.query] | gone[pairs.candidate]
-    x[rows_hit, NAMES.index("days")] = MISSING
+    for name in ("days", "hours", "gap"):
+        x[rows_hit, NAMES.index(name)] = MISSING
     x[rows_hit, NAMES.index("dated")] = 0.0
     return x

@@ -15,21 +15,22 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks.clustering.collect import SETS, Pairs, collect, rows
+from benchmarks.clustering.collect import SETS, Pairs, collect, rows, without_dates
 from services.triage.engine.features import NAMES
 from services.triage.engine.scorer import REGIMES, WEIGHTS, Model, Trees
 
-USED = {"text": ("xamarin", "xnat", "apache", "crash"), "trace": ("trace", "d4j"), "short": ("banking",)}
+USED = {"text": ("xamarin", "xnat", "apache", "crash"), "trace": ("trace", "d4j", "crash"), "short": ("banking",)}
 DATE_DROP = 0.3
+NEAR = 12
 
 
 def fit(x: NDArray[np.float32], y: NDArray[np.bool_], w: NDArray[np.float64]) -> Model:
-    """One regime's model: regression on standardised features, and 150 small trees."""
+    """One regime's model: regression on standardised features, and 220 small trees."""
     scaler = StandardScaler().fit(x)
     linear = LogisticRegression(C=0.3, max_iter=300).fit(scaler.transform(x), y, w)
     boosted = HistGradientBoostingClassifier(
-        max_iter=150, learning_rate=0.06, max_depth=5, max_leaf_nodes=24, min_samples_leaf=60,
-        l2_regularization=5.0, early_stopping=False, random_state=0,
+        max_iter=220, learning_rate=0.06, max_depth=4, max_leaf_nodes=12, min_samples_leaf=80, max_features=0.35,
+        l2_regularization=8.0, early_stopping=False, random_state=0,
     ).fit(x, y, sample_weight=w)  # fmt: skip
     return Model(
         scaler.mean_.astype(np.float32), scaler.scale_.astype(np.float32),
@@ -68,31 +69,42 @@ def save(mode: str, models: dict[str, Model]) -> None:
             f"{regime}_left": t.left, f"{regime}_right": t.right, f"{regime}_value": t.value,
         }  # fmt: skip
     WEIGHTS.mkdir(exist_ok=True)
-    np.savez_compressed(WEIGHTS / f"{mode}.npz", **held)
+    np.savez_compressed(WEIGHTS / f"{mode}.npz", allow_pickle=False, **held)
 
 
-def gather(mode: str) -> dict[str, tuple[Pairs, Pairs, int]]:
-    """Pairs of every set, with all dates and with some dropped, and its number of reports."""
+def gather(mode: str) -> dict[str, tuple[Pairs, int]]:
+    """Pairs of every set and its number of reports."""
     found = {}
     for name in SETS:
         items = rows(name)
-        lexical = mode == "lexical"
-        found[name] = (collect(items, lexical=lexical), collect(items, DATE_DROP, lexical), len(items))
+        found[name] = (collect(items, lexical=mode == "lexical"), len(items))
         print(f"{name}: {len(found[name][0].y)} pairs", flush=True)
     return found
 
 
-def train(pairs: dict[str, tuple[Pairs, Pairs, int]], keep: Any = None) -> dict[str, Model]:
+def thin(x: NDArray[np.float32], y: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Leaves out three of four far-off negatives and weighs the fourth for them: (rows kept, their weights)."""
+    near = y | (x[:, NAMES.index("base_rank")] < np.log1p(NEAR))
+    some = near | (np.random.default_rng(0).random(len(y)) < 0.25)
+    return some, np.where(near, 1.0, 4.0)[some]
+
+
+def train(pairs: dict[str, tuple[Pairs, int]], keep: Any = None) -> dict[str, Model]:
     """A model per regime. `keep(name, pairs) -> mask` leaves rows out, for validation."""
     models = {}
     for regime in REGIMES:
         xs, ys, ws = [], [], []
         for name in USED[regime]:
-            for part in pairs[name][:2]:
-                mask = np.ones(len(part.y), dtype=bool) if keep is None else keep(name, part)
-                xs.append(part.x[mask])
-                ys.append(part.y[mask])
-                ws.append(np.full(int(mask.sum()), 1e4 / pairs[name][2]))
+            part, reports = pairs[name]
+            mask = np.ones(len(part.y), dtype=bool) if keep is None else keep(name, part)
+            if not mask.any():
+                continue
+            y = part.y[mask]
+            some, weights = thin(part.x[mask], y)
+            for x in (part.x, without_dates(part, DATE_DROP)):
+                xs.append(x[mask][some])
+                ys.append(y[some])
+                ws.append(weights * (1e4 / reports))
         models[regime] = fit(np.concatenate(xs), np.concatenate(ys), np.concatenate(ws))
     return models
 

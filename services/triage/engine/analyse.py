@@ -3,6 +3,7 @@
 import zlib
 from collections import Counter
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import msgspec
 import numpy as np
@@ -84,7 +85,7 @@ def _prose_terms(terms: dict[tuple[int, str], float], title: str, body: list[str
             terms[c.IDENT, ident] = 1.0
     for stem, count in counts.items():
         terms[c.WORD, stem] = 1.0 + float(np.log(count)) if count > 1 else 1.0
-    for first, second in zip(sequence, sequence[1:], strict=False):
+    for first, second in pairwise(sequence):
         terms[c.PAIR, _bucket(first, second)] = 1.0
 
 

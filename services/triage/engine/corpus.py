@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ I64 = NDArray[np.int64]
 WORD, TITLE, IDENT, FRAME, TRACE_WORD, ERROR, FRAME_PAIR, PAIR = range(8)
 KINDS = 8
 POSTINGS_KEPT = 4_096
+RECENT = 300
 _NONE = -1
 
 
@@ -23,11 +25,11 @@ class Grow:
 
     def __init__(self, dtype: type, width: int = 0) -> None:
         self._width = width
-        self._data = np.zeros((1_024, width) if width else 1_024, dtype=dtype)
+        self._data: NDArray[Any] = np.zeros((1_024, width) if width else 1_024, dtype=dtype)
         self.size = 0
 
     @property
-    def view(self) -> NDArray[np.generic]:
+    def view(self) -> NDArray[Any]:
         """The filled part; invalid after the next append."""
         return self._data[: self.size]
 
@@ -41,6 +43,38 @@ class Grow:
             self._data = grown
         self._data[self.size : need] = rows
         self.size = need
+
+
+class Wanted:
+    """One retrieval: which kinds of terms, how many documents, how many postings may be read.
+
+    `recent` > 0 takes that many of the best among the latest RECENT documents as well.
+    """
+
+    def __init__(self, kinds: Sequence[int], top: int, budget: int, recent: int = 0) -> None:
+        self.mask = np.zeros(KINDS, dtype=np.bool_)
+        self.mask[list(kinds)] = True
+        self.top, self.budget, self.recent = top, budget, recent
+
+
+def _best(docs: I64, table: F64, norms: F32, wanted: Wanted) -> I64:
+    total = table[:, wanted.mask].sum(axis=1)
+    some = np.flatnonzero(total > 0)
+    score = total[some] / np.sqrt(norms[some][:, wanted.mask].sum(axis=1) + 20.0)
+    found = docs[some]
+    late = found[-1] - RECENT if len(found) else 0
+    best = _first(found, score, wanted.top)
+    if wanted.recent:
+        tail = found > late
+        best = np.concatenate([best, _first(found[tail], score[tail], wanted.recent)])
+    return best
+
+
+def _first(docs: I64, score: F64, top: int) -> I64:
+    if len(docs) > top:
+        part = np.argpartition(-score, top)[:top]
+        docs, score = docs[part], score[part]
+    return docs[np.lexsort((-docs, -score))]
 
 
 class Corpus:
@@ -59,6 +93,8 @@ class Corpus:
         self._start = Grow(np.int64)
         self._start.extend([0])
         self._norms = Grow(np.float32, KINDS)
+        self._mark = np.zeros(0, dtype=np.bool_)
+        self._slot = np.zeros(0, dtype=np.int32)
 
     @property
     def size(self) -> int:
@@ -88,7 +124,7 @@ class Corpus:
     def idf(self, terms: I32) -> F32:
         """Inverse document frequency among the reports that have the term's kind at all; >= 0."""
         docs = self.docs_of_kind[self.kind.view[terms]] + 1.0
-        return np.log(docs / (self.df.view[terms] + 0.5)).clip(0.05).astype(np.float32)
+        return np.asarray(np.log(docs / (self.df.view[terms] + 0.5)).clip(0.05), dtype=np.float32)
 
     def key(self, term: int) -> str:
         """The vocabulary key of a term, for `terms`."""
@@ -128,37 +164,51 @@ class Corpus:
                 postings[term] = doc if known == _NONE else array("i", (known, doc))
         return doc
 
-    def search(self, terms: I32, gain: F32, kinds: Sequence[int], top: int, budget: int) -> I64:
-        """Documents sharing the weightiest of `terms`, best first: a sum of `gain` over shared terms,
-        damped by the document's own size. At most `budget` postings are read, rarest terms first."""
-        mask = np.isin(self.kind.view[terms], kinds) & (self.df.view[terms] > 0)
-        chosen, worth = terms[mask], gain[mask]
-        if not len(chosen):
-            return np.zeros(0, dtype=np.int64)
-        order = np.argsort(self.df.view[chosen], kind="stable")
-        docs: list[I32] = []
-        parts: list[int] = []
-        used: list[int] = []
-        read = 0
-        for at in order.tolist():
-            found = self._postings[chosen[at]]
-            listed = np.array(found[-POSTINGS_KEPT:] if isinstance(found, array) else [found], dtype=np.int32)
-            if read and read + len(listed) > budget:
-                break
-            read += len(listed)
-            docs.append(listed)
-            used.append(at)
-            parts.append(len(listed))
-        flat = np.concatenate(docs)
-        value = np.repeat(worth[used], parts)
-        unique, inverse = np.unique(flat, return_inverse=True)
-        total = np.bincount(inverse, weights=value)
-        size = self._norms.view[unique][:, list(kinds)].sum(axis=1)
-        total /= np.sqrt(size + 20.0)
-        if len(unique) > top:
-            part = np.argpartition(-total, top)[:top]
-            unique, total = unique[part], total[part]
-        return unique[np.lexsort((-unique, -total))].astype(np.int64)
+    def search(self, terms: I32, gain: F32, plan: Sequence[Wanted]) -> list[I64]:
+        """Documents sharing the weightiest of `terms`, best first, one list for each entry of `plan`.
+
+        A document's score is the sum of `gain` over shared terms of the wanted kinds, damped by its own
+        size. Rarest terms are read first, and no more postings than the budget of their group allows, so
+        that the cost does not grow with the number of documents.
+        """
+        flat, column, worth = self._read(terms, gain, plan)
+        if not len(flat):
+            return [np.zeros(0, dtype=np.int64) for _ in plan]
+        if len(self._mark) < self.size:
+            self._mark = np.zeros(2 * self.size, dtype=np.bool_)
+            self._slot = np.zeros(2 * self.size, dtype=np.int32)
+        self._mark[flat] = True
+        docs = np.flatnonzero(self._mark[: self.size])
+        self._mark[docs] = False
+        self._slot[docs] = np.arange(len(docs), dtype=np.int32)
+        cell = self._slot[flat].astype(np.int64) * KINDS + column
+        table = np.bincount(cell, weights=worth, minlength=len(docs) * KINDS).astype(np.float64)
+        table = table.reshape(-1, KINDS)
+        norms = self._norms.view[docs]
+        return [_best(docs, table, norms, wanted) for wanted in plan]
+
+    def _read(self, terms: I32, gain: F32, plan: Sequence[Wanted]) -> tuple[I32, I64, F32]:
+        df = self.df.view[terms]
+        kinds = self.kind.view[terms]
+        order = np.argsort(df, kind="stable")
+        order = order[df[order] > 0]
+        sizes = np.minimum(df[order], POSTINGS_KEPT)
+        chosen: dict[int, None] = {}
+        for wanted in plan:
+            mine = np.flatnonzero(wanted.mask[kinds[order]])
+            fits = mine[: 1 + int(np.searchsorted(np.cumsum(sizes[mine])[1:], wanted.budget))]
+            chosen.update(dict.fromkeys(order[fits].tolist()))
+        postings = self._postings
+        lists = []
+        for at in chosen:
+            found = postings[terms[at]]
+            lists.append(found[-POSTINGS_KEPT:] if isinstance(found, array) else array("i", (found,)))
+        if not lists:
+            return np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
+        places = np.fromiter(chosen, dtype=np.int64, count=len(chosen))
+        lengths = [len(found) for found in lists]
+        flat = np.frombuffer(b"".join(lists), dtype=np.int32)
+        return flat, np.repeat(kinds[places].astype(np.int64), lengths), np.repeat(gain[places], lengths)
 
     def gather(self, docs: I64) -> tuple[I32, F32, I64]:
         """(terms, weights, row of each term) of several documents, one after the other."""

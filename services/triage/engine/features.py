@@ -20,7 +20,7 @@ NAMES = (
     *(f"{kind}_{column}" for kind in _KIND_NAMES for column in PER_KIND),
     "title_in_c", "title_c_in_q", "top_frame",
     "vector", "vector_title", "align_q", "align_c",
-    "days", "dated",
+    "days", "hours", "gap", "dated",
     "hub_q_word", "hub_q_vector", "hub_c_word", "hub_c_vector",
     "base", "base_rank", "base_margin", "base_z",
     "words_q", "words_c", "words_ratio", "frames_q", "frames_c", "traced", "regime_c",
@@ -54,6 +54,7 @@ class Facts(msgspec.Struct):
     title_vectors: F32
     tokens: I32
     days: NDArray[np.float64]
+    gaps: I64
     words: NDArray[np.int32]
     frames: NDArray[np.int32]
     regimes: NDArray[np.int8]
@@ -98,7 +99,7 @@ def term_sums(corpus: Corpus, query: Query, docs: I64, scratch: F32) -> TermSums
     title_hit = is_title & (scratch[twin] > 0)
 
     def sums(value: F32) -> NDArray[np.float64]:
-        return np.bincount(key, weights=value, minlength=cells).reshape(-1, KINDS)
+        return np.bincount(key, weights=value, minlength=cells).astype(np.float64).reshape(-1, KINDS)
 
     dot, norm = sums(own * shared), sums(own * own)
     shared_idf, all_idf = sums(np.where(hit, idf, np.float32(0))), sums(idf)
@@ -114,7 +115,7 @@ def term_sums(corpus: Corpus, query: Query, docs: I64, scratch: F32) -> TermSums
     if len(qtitle):
         scratch[corpus.twin.view[qtitle]] = 1.0
         found = (scratch[terms] > 0) & (kinds == WORD)
-        title_q = np.bincount(rows[found], weights=idf[found], minlength=len(docs))
+        title_q = np.bincount(rows[found], weights=idf[found], minlength=len(docs)).astype(np.float64)
         twins = corpus.twin.view[qtitle]
         title_q = title_q / max(float(corpus.idf(twins).sum()), 1e-6)
         scratch[twins] = 0.0
@@ -132,9 +133,7 @@ def term_sums(corpus: Corpus, query: Query, docs: I64, scratch: F32) -> TermSums
         total=keep(np.log1p(shared_idf)),
         rarest=keep(rarest.reshape(-1, KINDS).astype(np.float64)),
         title_in_c=np.where(qnorm[TITLE] > 0, title_q, MISSING).astype(np.float32),
-        title_c_in_q=np.where(
-            norm[:, TITLE] > 0, title_c / (all_idf[:, TITLE] + tiny), MISSING
-        ).astype(np.float32),
+        title_c_in_q=np.where(norm[:, TITLE] > 0, title_c / (all_idf[:, TITLE] + tiny), MISSING).astype(np.float32),
     )
 
 
@@ -179,7 +178,7 @@ def matrix(
     rest = (
         sums.title_in_c, sums.title_c_in_q, _same_top(query, facts, sums),
         vector, title_vector, *aligned,
-        np.where(dated, np.log1p(np.where(dated, days, 0.0)), MISSING), dated,
+        *_time(days, facts.gaps, dated), dated,
         context.hub_word, context.hub_vector, facts.hubs[:, 0], facts.hubs[:, 1],
         *_place(base, context.base),
         np.log1p(query.words), np.log1p(facts.words),
@@ -214,6 +213,14 @@ def _place(base: F32, ranking: F32) -> tuple[F32, F32, F32, F32]:
     margin = np.where(base >= best, base - second, base - best)
     spread = float(ranking.std()) + 1e-3
     return base, np.log1p(above), margin.astype(np.float32), (base - float(ranking.mean())) / np.float32(spread)
+
+
+def _time(days: NDArray[np.float64], gaps: I64, dated: NDArray[np.bool_]) -> tuple[F32, F32, F32]:
+    """Days and hours between, and arrivals between. The order of undated reports says nothing."""
+    known = np.where(dated, days, 0.0)
+    columns = (np.log1p(known), np.log1p(24.0 * known), np.log1p(gaps))
+    one, two, three = (np.where(dated, column, MISSING).astype(np.float32) for column in columns)
+    return one, two, three
 
 
 def _same_top(query: Query, facts: Facts, sums: TermSums) -> F32:

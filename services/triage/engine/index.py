@@ -5,11 +5,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.triage.engine import features as f
-from services.triage.engine.analyse import TRACE, Analysis, analyse
+from services.triage.engine.analyse import SHORT, TRACE, Analysis, analyse
 from services.triage.engine.corpus import (
-    ERROR, FRAME, FRAME_PAIR, IDENT, PAIR, TITLE, TRACE_WORD, WORD, Corpus, Grow,
+    ERROR,
+    F32,
+    FRAME,
+    FRAME_PAIR,
+    I32,
+    I64,
+    IDENT,
+    PAIR,
+    TITLE,
+    TRACE_WORD,
+    WORD,
+    Corpus,
+    Grow,
+    Wanted,
 )  # fmt: skip
-from services.triage.engine.corpus import F32, I32, I64
 from services.triage.engine.nearest import Nearest
 from services.triage.engine.text import Boilerplate
 from services.triage.engine.types import Report
@@ -17,6 +29,17 @@ from services.triage.engine.vectors import ALIGN, Table, Weights, pool
 
 BUDGET = 12_000
 VECTOR_CHARS = 2_000
+LATEST = 16
+_PLAIN = (
+    Wanted((WORD, IDENT, PAIR, ERROR), 32, BUDGET, recent=8),
+    Wanted((TITLE,), 14, BUDGET // 2, recent=4),
+    Wanted((IDENT, PAIR), 10, BUDGET // 2),
+)
+_TRACED = (
+    *_PLAIN,
+    Wanted((FRAME, FRAME_PAIR, TRACE_WORD, ERROR), 20, BUDGET),
+    Wanted((FRAME, FRAME_PAIR), 10, BUDGET // 2),
+)
 _EMPTY = np.zeros(0, dtype=np.int64)
 
 
@@ -136,23 +159,16 @@ class Index:
         if not self.size:
             return _EMPTY
         gain = query.weights * query.idf * query.idf
-        found = [
-            corpus.search(query.terms, gain, (WORD, IDENT, PAIR, ERROR), 25, BUDGET),
-            corpus.search(query.terms, gain, (TITLE,), 12, BUDGET // 2),
-            corpus.search(query.terms, gain, (IDENT, PAIR), 10, BUDGET // 2),
-        ]
-        if query.frames or query.regime == TRACE:
-            found.append(corpus.search(query.terms, gain, (FRAME, FRAME_PAIR, TRACE_WORD, ERROR), 20, BUDGET))
-            found.append(corpus.search(query.terms, gain, (FRAME, FRAME_PAIR), 10, BUDGET // 2))
+        traced = query.frames or query.regime == TRACE
+        found = corpus.search(query.terms, gain, _TRACED if traced else _PLAIN)
+        found.append(np.arange(max(0, self.size - LATEST), self.size, dtype=np.int64))
         if self.table is not None:
-            found.append(self.vectors.search(query.vector, 20))
+            found.append(self.vectors.search(query.vector, 40 if query.regime == SHORT else 24))
             found.append(self.title_vectors.search(query.title_vector, 12))
         docs = np.unique(np.concatenate(found))
-        return docs[self.alive.view[docs]]
+        return np.asarray(docs[self.alive.view[docs]], dtype=np.int64)
 
-    def compare(
-        self, prepared: Prepared, docs: I64, context: f.Context | None = None
-    ) -> tuple[F32, f.Context]:
+    def compare(self, prepared: Prepared, docs: I64, context: f.Context | None = None) -> tuple[F32, f.Context]:
         """Features of a report against documents (rows as in `docs`, which must not be empty)."""
         if len(self._scratch) < len(self.corpus.vocabulary):
             self._scratch = np.zeros(2 * len(self.corpus.vocabulary), dtype=np.float32)
@@ -171,7 +187,7 @@ class Index:
         shape = self._shape.view[docs]
         return f.Facts(
             vectors=self.vectors.rows.view[docs], title_vectors=self.title_vectors.rows.view[docs],
-            tokens=self._aligned.view[docs], days=self._days.view[docs],
+            tokens=self._aligned.view[docs], days=self._days.view[docs], gaps=self.size - docs,
             words=shape[:, 0], frames=shape[:, 1], regimes=shape[:, 2].astype(np.int8),
             sources=shape[:, 3], top_frames=shape[:, 4], hubs=self._hubs.view[docs],
         )  # fmt: skip

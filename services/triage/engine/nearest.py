@@ -1,5 +1,7 @@
 """Nearest vectors: exact while the set is small, a graph index (HNSW, by usearch) above that."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,8 +18,7 @@ class Nearest:
         self.rows = Grow(np.float16, dims)
         # The exact search reads this copy; converting on every search would cost more than the search.
         self._exact: Grow | None = Grow(np.float32, dims)
-        self._graph = None
-        self._in_graph = 0
+        self._graph: Any = None
 
     def add(self, vector: NDArray[np.float16]) -> None:
         """Appends one vector."""
@@ -37,7 +38,6 @@ class Nearest:
         if self._graph is None:
             self._build()
             self._exact = None
-        assert self._graph is not None
         keys = self._graph.search(vector, top).keys
         return np.asarray(keys, dtype=np.int64)
 
@@ -50,14 +50,10 @@ class Nearest:
         self._link(0, self.rows.size)
 
     def _link(self, start: int, end: int) -> None:
-        assert self._graph is not None
         # One thread: the graph must be the same on every run.
         self._graph.add(np.arange(start, end, dtype=np.uint64), self.rows.view[start:end], threads=1)
 
 
 def _best(scores: NDArray[np.float32], top: int) -> I64:
-    if len(scores) > top:
-        part = np.argpartition(-scores, top)[:top]
-    else:
-        part = np.arange(len(scores))
+    part = np.argpartition(-scores, top)[:top] if len(scores) > top else np.arange(len(scores))
     return part[np.lexsort((-part, -scores[part]))].astype(np.int64)

@@ -80,7 +80,7 @@ def read(lines: Iterable[bytes]) -> Iterator[Report]:
 def cluster(reports: Iterable[Report], config: Config | None = None) -> list[dict[str, Any]]:
     """Output rows `id, cluster, candidates` in arrival order; clusters as they stand after the last report."""
     engine = Engine(config)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for report in reports:
         found = engine.assign(report)
         rows.append({"id": report.id, "cluster": "", "candidates": list(found.candidates)})

@@ -14,6 +14,7 @@ _SHOWN = {
     WORD: ("terms", "same rare words: ", 6),
 }
 _STRENGTH = {FRAME: "frame_cover_q", ERROR: "error_cover_q", IDENT: "ident_cover_q", WORD: "word_cos"}
+_RARE = {FRAME: 0.3, ERROR: 0.0, IDENT: 0.3, WORD: 1.0}
 MEANING = 0.6
 
 
@@ -29,7 +30,7 @@ def explain(corpus: Corpus, terms: I32, other: int, row: F32, spelling: dict[str
         share = float(row[AT["title_cos"]])
         reasons.append(Reason("title", f"titles agree by {share:.0%}", round(share, 3)))
     for kind, (name, lead, most) in _SHOWN.items():
-        mine = np.flatnonzero((kinds == kind) & (idf > 1.0))
+        mine = np.flatnonzero((kinds == kind) & (idf > _RARE[kind]))
         best = mine[np.lexsort((shared[mine], -idf[mine]))][:most]
         if len(best):
             words = [corpus.text(int(term)) for term in shared[best]]
@@ -51,6 +52,3 @@ def _span(days: float) -> str:
     if days < 1:
         return f"{max(1, round(days * 24))} hours"
     return f"{max(1, round(days))} days" if days >= 1.5 else "a day"
-
-
-

@@ -42,9 +42,7 @@ def token_parts(token: str) -> tuple[tuple[str, ...], str | None]:
     if known is not None:
         return known
     parts = [p.lower() for p in _PART.findall(token)][:8]
-    stems = tuple(
-        _stemmer.stemWord(p) if p.isascii() else p[:24] for p in parts if len(p) > 1 or not p.isascii()
-    )
+    stems = tuple(_stemmer.stemWord(p) if p.isascii() else p[:24] for p in parts if len(p) > 1 or not p.isascii())
     ident = token[:80].lower() if len(token) > 2 and _CODEISH.search(token) else None
     if len(_words) >= _WORDS_KEPT:
         _words.clear()

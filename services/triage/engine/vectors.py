@@ -61,7 +61,7 @@ class Weights:
     def of(self, ids: I32) -> F32:
         """Weight per token id."""
         ratio = (self.docs + 60.0) / (self.df[ids] + 1.5)
-        return np.log(ratio).astype(np.float32)
+        return np.asarray(np.log(ratio), dtype=np.float32)
 
     def learn(self, ids: I32) -> None:
         """Counts one report's distinct tokens."""
