@@ -58,6 +58,10 @@ class Grouping:
         """Run in the engines' thread."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work_, *arguments)
 
+    async def warm_up(self) -> None:
+        """Load tables and models now: a broken installation must fail at the start, not at the first report."""
+        await self.run(Engine, self._config)
+
     async def engine(self, project_id: str) -> Engine:
         """The project's engine, read from the database when it is not in memory."""
         found = self._engines.get(project_id)

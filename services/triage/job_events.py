@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from messaging.ports import Out, Retry
-from messaging.worker import Context
+from messaging.worker import NO_OUTS, Context
 from runtime.logs import logger
 from schemas.jobs import JobEvent
 from services.triage import model
@@ -33,8 +33,7 @@ class JobEvents:
         except (DatabaseDown, LeaseLost) as error:
             raise Retry(str(error)) from error
         await self._desk.outbox.try_flush()
-        nothing: tuple[Out, ...] = ()
-        for out in nothing:
+        for out in NO_OUTS:
             yield out
 
     async def _take(self, event: JobEvent) -> None:

@@ -6,6 +6,7 @@ from typing import Final
 from messaging.ports import Bus, BusError, TooLarge
 from runtime.logs import logger
 from services.triage.database import Database, DatabaseDown
+from services.triage.lease import LeaseLost
 from services.triage.store import work
 
 log = logger("triage.outbox")
@@ -39,7 +40,7 @@ class Outbox:
         """Flush, and leave trouble of the broker or the database to the next time."""
         try:
             await self.flush()
-        except (BusError, DatabaseDown) as error:
+        except (BusError, DatabaseDown, LeaseLost) as error:
             log.warning("outbox.waits", reason=str(error))
 
     async def _some(self) -> bool:

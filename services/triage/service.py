@@ -133,6 +133,7 @@ async def _work(settings: Settings, over: asyncio.Event, database: Database, bus
     reports = BatchWorker(bus, "triage", intake.handle, FeedbackItem, size=settings.triage_batch)
     jobs = Worker(bus, "triage-jobs", JobEvents(desk).handle, JobEvent, slots=1)
     try:
+        await grouping.warm_up()
         async with _served(bus, Switchboard(desk, TABLE)):
             await _together(outbox.run(over), _caught_up(intake, over), reports.run(over), jobs.run(over))
     finally:
@@ -154,7 +155,7 @@ async def _caught_up(intake: Intake, over: asyncio.Event) -> None:
     while not over.is_set():
         try:
             await intake.start()
-        except (DatabaseDown, BusError) as error:
+        except (DatabaseDown, LeaseLost, BusError) as error:
             log.warning("intake.waits", reason=str(error))
             await _pause(over, 1.0)
         else:
