@@ -42,6 +42,8 @@ def _run_lines(text: str) -> list[str]:
     lines: list[str] = []
     block: int | None = None
     for raw in text.splitlines():
+        if len(raw) > 1000:
+            continue
         if block is not None:
             if raw.strip() and len(raw) - len(raw.lstrip()) <= block:
                 block = None

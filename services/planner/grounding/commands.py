@@ -98,8 +98,8 @@ def _python_plain(index: RepositoryIndex, found: list[Command]) -> list[Command]
     texts = index.read_many(tests[:40], limit=200_000)
     whole = "\n".join(texts.values())
     source = min(texts, default=tests[0])
-    if re.search(r"^\s*(?:import|from) pytest\b", whole, re.M) or not re.search(
-        r"^\s*(?:import|from) unittest\b", whole, re.M
+    if re.search(r"^[ \t]*(?:import|from) pytest\b", whole, re.M) or not re.search(
+        r"^[ \t]*(?:import|from) unittest\b", whole, re.M
     ):
         return [Command("test", "python3 -m pytest", source, 0.55)]
     folder = _unittest_folder(tests)

@@ -61,10 +61,7 @@ def build_hypotheses(found: Findings) -> list[Hypothesis]:
         *_in_candidates(found),
         *_recent_change(found),
     ]
-    best: dict[str, Hypothesis] = {}
-    for one in sorted(made, key=lambda h: -h.confidence):
-        best.setdefault(one.statement, one)
-    return list(best.values())[:4]
+    return sorted(made, key=lambda h: -h.confidence)[:4]
 
 
 def _where_raised(found: Findings) -> list[Hypothesis]:
@@ -101,15 +98,14 @@ def _evidence_of(found: Findings, path: str) -> list[Evidence]:
 
 def _below_frame(found: Findings) -> list[Hypothesis]:
     for candidate in found.candidates[:8]:
-        innermost = [e for e in candidate.evidence if e.kind == "stack_frame" and "innermost" in e.detail]
-        if not innermost:
+        if not _is_innermost(candidate):
             continue
         where = place(candidate, main_symbol(candidate))
         return [
             Hypothesis(
                 statement=f"The failure arises in {where}, the innermost frame of this repository: either it mishandles"
                 " the value it was given, or the frame above gave it a wrong one.",
-                confidence=round(min(0.75, 0.3 + candidate.share), 2),
+                confidence=round(max(0.1, candidate.share), 2),
                 evidence_for=[_sentence(f"`{candidate.path}` {e.detail}") for e in candidate.evidence[:3]],
                 evidence_against=["A stack trace shows where a program fails, not where the wrong value was made."],
                 refuted_by="The reproduction fails in another frame, or the value is already wrong one frame up.",
@@ -118,12 +114,18 @@ def _below_frame(found: Findings) -> list[Hypothesis]:
     return []
 
 
+def _is_innermost(candidate: Candidate) -> bool:
+    return any(e.kind == "stack_frame" and "innermost" in e.detail for e in candidate.evidence)
+
+
 def _in_candidates(found: Findings) -> list[Hypothesis]:
     made: list[Hypothesis] = []
     request = is_request(found.query)
     for rank, candidate in enumerate(found.candidates[:3]):
         if rank and candidate.share < 0.05:
             break
+        if _is_innermost(candidate):
+            continue  # `_below_frame` says it better
         symbol = main_symbol(candidate)
         where = place(candidate, symbol)
         if request:

@@ -6,9 +6,10 @@ import re
 
 from services.planner.grounding.hypotheses import Findings, is_request
 from services.planner.grounding.model import Report
+from services.planner.localise.query import calm, without_comments
 
 _SAID = re.compile(
-    r"^[#*\s>_-]*(?P<head>expected(?: behaviou?r| results?| output)?|what (?:did you expect|should happen)"
+    r"^[#* \t>_-]{0,20}(?P<head>expected(?: behaviou?r| results?| output)?|what (?:did you expect|should happen)"
     r"[^\n:*]{0,30}"
     r"|actual(?: behaviou?r| results?| output)?|what happened|current behaviou?r|observed(?: behaviou?r)?)\b"
     r"[^\n\w]{0,8}\n*"
@@ -25,28 +26,20 @@ _CODE = re.compile(
 )
 _PROSE = re.compile(r"(?:\b[a-z']+ ){4}[a-z']+\b")
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'|#.*$|//.*$")
-_INVISIBLE = re.compile(
-    r"[\u0000-\u0008\u000b-\u001f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]|"
-    r"[\U000e0000-\U000e007f]"
-)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f]")
 _LIMIT = 1500
 
 
 def write_reproduction(found: Findings, reports: list[Report]) -> str:
     """Markdown; code of the report is fenced and marked as data from outside."""
     near = next((t for t in found.tests if t.holds_tests), None)
-    if near is not None:
-        where = f"Add a failing test to `{near.path}`"
-    else:
-        where = (
-            f"Add a failing case like `{found.tests[0].path}`, one"
-            if found.tests
-            else "Write a failing test first, one"
-        )
+    where = f"Add a failing test to `{near.path}`" if near is not None else "Write a failing test first, one"
+    if near is None and found.tests:
+        where = f"Add a failing case beside `{found.tests[0].path}`"
     goal = "shows that the behaviour is missing" if is_request(found.query) else "shows the reported failure"
     lines = [f"{where} that {goal}: it must fail at the base commit and pass with the fix."]
-    bodies = [_INVISIBLE.sub("", r.body) for r in reports[:5]]
-    said = [m for body in bodies[:3] for m in _SAID.finditer(re.sub(r"<!--.*?-->", "", body, flags=re.S))]
+    bodies = [without_comments(calm(r.body)) for r in reports[:5]]
+    said = [m for body in bodies[:3] for m in _SAID.finditer(body)]
     lines += [f"The report says, under “{m['head'].strip().lower()}”: {m['said'].strip()}" for m in said[:3]]
     if found.query.errors:
         lines.append(f"Failure to look for: {found.query.errors[-1][:200]}")
@@ -68,7 +61,7 @@ def _code_of(body: str) -> str:
         return _cut("\n".join(prompted))
     runs: list[list[str]] = [[]]
     for line in body.split("\n"):
-        if not line.strip() and runs[-1]:
+        if len(line) > 500 or (not line.strip() and runs[-1]):
             continue
         if _CODE.match(line) and not _PROSE.search(_QUOTED.sub("", line)):
             runs[-1].append(line)
@@ -79,5 +72,6 @@ def _code_of(body: str) -> str:
 
 
 def _cut(code: str) -> str:
-    code = code.strip("\n").rstrip().replace("```", "'''")
+    code = re.split(r"^(?:-{20,}|Traceback \(most recent)", code.strip("\n"), maxsplit=1, flags=re.M)[0] or code
+    code = _CONTROL.sub("", code).rstrip().replace("```", "'''")
     return code if len(code) <= _LIMIT else code[:_LIMIT].rsplit("\n", 1)[0] + "\n... (cut)"

@@ -28,7 +28,8 @@ def write_steps(index: RepositoryIndex, found: Findings) -> list[str]:
         site = found.sites[0]
         inside = f", in `{site.symbol}`" if site.symbol else ""
         steps.append(
-            f"Read `{site.path}:{site.line}`{inside}, where the reported message stands, and who gets there{_users(index, site)}."
+            f"Read `{site.path}:{site.line}`{inside}, where the reported message stands, and who gets"
+            f" there{_users(index, site)}."
         )
     first = found.candidates[0]
     steps.append(f"Read {place(first, main_symbol(first))}{_also(first)} and follow the reproduction through it.")

@@ -126,6 +126,7 @@ _COMPILED = {
     language: [(re.compile(pattern, re.MULTILINE), kind) for pattern, kind in patterns]
     for language, patterns in _PATTERNS.items()
 }
+_LONG_LINE = re.compile(r"[^\n]{1000,}")
 # kinds that wrap members without making them private to a function
 _CONTAINERS = frozenset({"namespace", "module", "mod"})
 
@@ -135,6 +136,7 @@ def find_definitions(text: str, language: str) -> list[Definition]:
     patterns = _COMPILED.get(language)
     if not patterns:
         return []
+    text = _LONG_LINE.sub("", text)  # no definition is that long, and a pattern may be slow on one
     starts = [0]
     starts.extend(match.end() for match in re.finditer("\n", text))
     found: dict[tuple[int, str], Definition] = {}

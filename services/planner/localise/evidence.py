@@ -66,6 +66,7 @@ def _details(asked: Asked, number: int, symbols: list[Symbol]) -> dict[str, str]
         found["path"] = f"the report names {_listed(paths)}"
     if frames := mentions.frames.get(number):
         where = [f"{f.function or 'line'}:{f.line}" if f.line else f.function for f in reversed(frames)]
+        where = [w for w in where if w] or [frames[-1].path[-80:]]
         innermost = " (innermost frame of this repository)" if values["frame_last"][number] > 0 else ""
         found["stack_frame"] = f"in the stack trace at {_listed(where)}{innermost}"
     if dotted := mentions.dotted.get(number):

@@ -41,6 +41,7 @@ _RUBY = re.compile(r"(?P<path>[\w/.\-]{1,300}\.rb):(?P<line>\d+):in [`'](?P<func
 _GENERIC = re.compile(rf"(?P<path>[\w@~$+./\\:\-]{{1,300}}?\.{_EXT}):(?P<line>\d+)\b")
 _INNERMOST_LAST = (_PYTHON, _IPYTHON, _IPYTHON_NEW)
 _INNERMOST_FIRST = (_JAVA, _JS, _FIREFOX, _CSHARP, _RUBY, _PHP)
+_ARROW = re.compile(r"^-+> (\d+)", re.M)
 _MAX_FRAMES = 200
 
 
@@ -70,6 +71,8 @@ def without_frames(text: str) -> str:
 
 def _frame(match: re.Match[str]) -> Frame:
     groups = match.groupdict()
+    if match.re is _IPYTHON and (arrow := _ARROW.search(match.string, match.end(), match.end() + 800)):
+        groups["line"] = arrow[1]
     line = groups.get("line") or groups.get("line2") or groups.get("line3")
     if groups.get("file"):
         package = re.split(r"\$", groups["package"].rstrip("."))[0].split(".")

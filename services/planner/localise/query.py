@@ -11,22 +11,23 @@ from services.planner.localise.tokens import IDENTIFIER, STOP, compound_hash, co
 
 MAX_ISSUE_CHARS = 60_000
 _INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]")
-_COMMENT = re.compile(r"<!--.*?-->", re.S)
+# runs that no reader looks at but that make patterns slow: a report is hostile input
+_LONG_RUN = re.compile(r"(\S{300})\S+|(\n\s{0,40}\n)\s{40,}|([ \t]{80})[ \t]+")
 _URL = re.compile(r"\bhttps?://[^\s)>\]\"'`]+")
 _BLOB_URL = re.compile(r"/(?:blob|tree|src|blame)/[^/\s]+/([^\s#?)]+\.\w+)(?:#L(\d+))?")
 _FENCE = re.compile(r"^[ \t]*(```+|~~~+)[^\n]*\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.S | re.M)
 _INLINE = re.compile(r"``?([^`\n]{1,200})``?")
 _VERSION_LINE = re.compile(
-    r"^[\s>*\-]*(?:[\w.\-]+\s*[:=]{1,3}\s*v?\d+(?:\.\d+)+\S*|(?:python|pip|setuptools|numpy|scipy|pandas|cython"
+    r"^[ \t>*\-]{0,20}(?:[\w.\-]+[ \t]*[:=]{1,3}[ \t]*v?\d+(?:\.\d+)+\S*|(?:python|pip|setuptools|numpy|scipy|pandas|cython"
     r"|node|npm|yarn"
     r"|os|platform|machine|executable|processor|byteorder|locale|browser|version|java|jdk|go version|rustc|gcc"
     r"|php)\b[^\n]{0,3}"
-    r"[:=][^\n]*|\S+==\d\S*|[\w.\-]+ +v?\d+\.\d+(?:\.\d+)*\S*)\s*$",
+    r"[:=][^\n]*|\S+==\d\S*|[\w.\-]+ +v?\d+\.\d+(?:\.\d+)*\S*)[ \t]*$",
     re.I | re.M,
 )
 _VERSION_CALL = re.compile(r"(?:show_versions|pip (?:list|freeze)|npm ls|System:\s*$|Python dependencies)", re.M)
 _CODE_LINE = re.compile(
-    r"^\s*(?:>>>|\.\.\.|\$ |In \[\d+\]|from [\w.]+ import|import [\w.{*]|def \w+\(|class \w+[(:]|@\w+|return\b|"
+    r"^[ \t]*(?:>>>|\.\.\.|\$ |In \[\d+\]|from [\w.]+ import|import [\w.{*]|def \w+\(|class \w+[(:]|@\w+|return\b|"
     r"(?:const|let|var) \w"
     r"|[\w.\[\]'\"]+ = |[\w.]+\(.*\)[;,]?\s*$|File \"|at \w|[})\]]+;?\s*$|for .* in .*:\s*$|if .*:\s*$"
     r"|with .*:\s*$|#\s*include)"
@@ -39,7 +40,7 @@ _ERROR_LINE = re.compile(
 )
 _MESSAGE = re.compile(r"\b[A-Z]\w*(?:Error|Exception|Warning|Fault)\b['\"`]?\s*[:(]\s*([^\n]{10,300})")
 _QUOTED = re.compile(r"\"([^\"\n]{6,200})\"|'([^'\n]{6,200})'|“([^”\n]{6,200})”")
-_PATHLIKE = re.compile(r"(?<![\w/@:])((?:[\w.\-@+]+[/\\])*[\w.\-@+]+\.[A-Za-z]\w{0,6})(?::(\d+))?(?![\w/])")
+_PATHLIKE = re.compile(r"(?<![\w/@:.+\-])((?:[\w.\-@+]+[/\\])*[\w.\-@+]+\.[A-Za-z]\w{0,6})(?::(\d+))?(?![\w/])")
 _DOTTED = re.compile(r"(?<![\w./])([A-Za-z_]\w*(?:(?:\.|::|#|\\)[A-Za-z_]\w*)+)(?![\w/])")
 _FROM_IMPORT = re.compile(r"^[\s>.]*from\s+([\w.]+)\s+import\s+\(?([\w ,*]+)", re.M)
 _JS_IMPORT = re.compile(r"(?:from|require\()\s*['\"]([^'\"\n]{1,200})['\"]")
@@ -70,12 +71,12 @@ class Query:
 
 def read_issue(text: str, title: str | None = None, frames: list[Frame] | None = None) -> Query:
     """Parses issue text; `title` defaults to the first line; `frames` (outermost first) add to those in the text."""
-    text = _INVISIBLE.sub("", text[:MAX_ISSUE_CHARS].replace("\r\n", "\n"))
+    text = calm(text)
     if title is None:
         title, text = split_title(text)
-    title = _INVISIBLE.sub("", title[:500])
+    title = calm(title[:500])
     query = Query(title=title)
-    text = _COMMENT.sub(" ", text)
+    text = without_comments(text)
     query.paths = [(m[1], int(m[2] or 0)) for m in _BLOB_URL.finditer(text)]
     prose, code = _split_code(_URL.sub(" ", text))
     raw = f"{title}\n{text}"
@@ -85,6 +86,21 @@ def read_issue(text: str, title: str | None = None, frames: list[Frame] | None =
     _fill_identifiers(query, prose, code)
     _fill_names(query, without_frames(_URL.sub(" ", raw)))
     return query
+
+
+def calm(text: str) -> str:
+    """The text without invisible characters and endless runs, cut at `MAX_ISSUE_CHARS`."""
+    text = _INVISIBLE.sub("", text[:MAX_ISSUE_CHARS].replace("\r\n", "\n"))
+    return _LONG_RUN.sub(lambda m: m[1] or m[2] or m[3], text)
+
+
+def without_comments(text: str) -> str:
+    """The text without HTML comments (issue templates put their instructions there); linear in its length."""
+    kept, at = [], 0
+    while (start := text.find("<!--", at)) >= 0 and (end := text.find("-->", start)) >= 0:
+        kept.append(text[at:start])
+        at = end + 3
+    return " ".join([*kept, text[at:]])
 
 
 def split_title(text: str) -> tuple[str, str]:
