@@ -1,0 +1,1 @@
+"""What every runner shares: attempt loop, log pipe, model proxy, patch gate, publisher. Knows no sandbox vendor."""

@@ -1,0 +1,245 @@
+"""What a runner is made of: ``SandboxProvider`` and ``Sandbox``, ``Agent``, ``Forge``. Small classes, no flags.
+
+A third runner implements ``SandboxProvider`` and ``Sandbox``, passes
+``tests/contract/test_sandbox_conformance.py``, and calls ``runner_core.service.serve_runner`` with them.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from schemas.attempts import RunnerTask
+from schemas.errors import Failure
+from schemas.logs import LogStream
+
+
+class SandboxError(Exception):
+    """A sandbox did not do what was asked. ``failure`` says why and what to do; ``infrastructure`` unless told."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.reason)
+        self.failure = failure
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """Who a sandbox belongs to: found again by it after a crash of the runner."""
+
+    runner: str
+    job_id: str
+    attempt: int
+    purpose: str = "agent"  # agent, check
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A folder of the host that the local sandbox shows read-only; remote ones have it in their image or template."""
+
+    source: Path
+    destination: str
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxSpec:
+    """What to create. ``lifetime`` is in seconds: the provider ends the sandbox then even if the runner is gone.
+
+    ``model_socket`` is the unix socket of the model proxy and ``model_url`` its address for a remote sandbox; with
+    neither the sandbox reaches nothing.
+    """
+
+    tag: Tag
+    lifetime: float
+    memory_bytes: int
+    processes: int
+    disk_bytes: int = 4 * 1024**3
+    tools: tuple[Tool, ...] = ()
+    model_socket: Path | None = None
+    model_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Absolute paths inside a sandbox, and where the model endpoint is found there (empty: none)."""
+
+    workspace: str
+    home: str
+    inbox: str  # files of ours: bundles, scripts
+    model_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """``argv`` is run without a shell in ``cwd`` (default the workspace) with ``env`` over an empty environment.
+
+    ``stdin`` is given whole and closed. After ``timeout`` seconds the command's whole process tree is killed.
+    """
+
+    argv: Sequence[str]
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: str | None = None
+    stdin: bytes = b""
+    timeout: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A piece of what a command printed, cut anywhere."""
+
+    stream: Literal["stdout", "stderr"]
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """The last thing ``run`` yields. ``code`` is None when a signal or the sandbox ended the command; ``why`` tells."""
+
+    code: int | None
+    why: Literal["exited", "timeout", "signal", "memory", "disk", "processes", "gone"] = "exited"
+    seconds: float = 0.0
+
+
+class Sandbox(Protocol):
+    """One live sandbox. Every method raises SandboxError when the sandbox is gone or its provider fails."""
+
+    id: str
+    layout: Layout
+
+    async def put(self, path: str, data: bytes, *, executable: bool = False) -> None:
+        """Write a file below ``layout.inbox``, ``home`` or ``workspace``; parents are made."""
+
+    def run(self, command: Command) -> AsyncIterator[Output | Exit]:
+        """Run to the end; closing the iterator kills the command's whole process tree."""
+
+    async def get(self, path: str, *, limit: int) -> bytes:
+        """A regular file's bytes, never following a symlink; SandboxError of class ``gate`` above ``limit`` bytes."""
+
+    async def extend(self, lifetime: float) -> None:
+        """Live at least ``lifetime`` seconds from now."""
+
+    async def destroy(self) -> None:
+        """End every process and remove every trace. Idempotent; done when it returns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A sandbox that exists at the provider."""
+
+    id: str
+    tag: Tag
+
+
+class SandboxProvider(Protocol):
+    """A vendor or a mechanism. ``kind`` and ``capabilities`` are shown in ``GET /runners``."""
+
+    kind: str
+    capabilities: tuple[str, ...]
+
+    async def probe(self) -> Failure | None:
+        """Why no sandbox can be made, with what to do; None when one can. Cheap enough for every start."""
+
+    async def create(self, spec: SandboxSpec) -> Sandbox: ...
+
+    async def find_by_tag(self, runner: str) -> list[Found]:
+        """All sandboxes of this runner that exist and are not held by a live process elsewhere, whoever made them."""
+
+    async def destroy(self, sandbox_id: str) -> None:
+        """As ``Sandbox.destroy``, by id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line for the log. ``step`` groups the lines of one tool call."""
+
+    text: str
+    stream: LogStream = "agent"
+    step: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an agent's own output says about its end; never taken for success."""
+
+    failure: Failure | None = None
+    summary: str = ""
+    steps: int = 0
+
+
+class EventParser(Protocol):
+    """Turns an agent's output, line by line, into log lines, and remembers how it ended."""
+
+    def line(self, text: str, stream: Literal["stdout", "stderr"]) -> list[Line]: ...
+
+    def verdict(self, exit: Exit) -> Verdict: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """How to start an agent in a sandbox: files to put first, and the command."""
+
+    files: Mapping[str, bytes]
+    command: Command
+
+
+class Agent(Protocol):
+    """A headless coding agent that takes any OpenAI-compatible endpoint."""
+
+    name: str  # with version, as shown to people
+    tools: tuple[Tool, ...]
+
+    async def probe(self) -> Failure | None:
+        """Why it cannot run here, with what to do."""
+
+    def invocation(self, prompt: str, layout: Layout, *, key: str, model: str, seconds: float) -> Invocation: ...
+
+    def parser(self) -> EventParser: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Where to push, and the token for it (never part of the URL)."""
+
+    url: str
+    token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PullDraft:
+    """A draft pull request to open: branch ``head`` into ``base``."""
+
+    head: str
+    base: str
+    commit: str
+    title: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """A pull request that exists."""
+
+    url: str
+    number: str
+    state: str
+
+
+class ForgeError(Exception):
+    """A forge refused or failed; ``failure`` says why and what to do."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.reason)
+        self.failure = failure
+
+
+class Forge(Protocol):
+    """Where the branch and the draft pull request go. Both calls are safe to repeat."""
+
+    name: str
+
+    def access(self, task: RunnerTask) -> Access: ...
+
+    async def find(self, task: RunnerTask) -> Pull | None:
+        """The pull request of this job, whatever its state."""
+
+    async def open(self, task: RunnerTask, draft: PullDraft) -> Pull:
+        """Look first, then create; a duplicate found on the way is adopted."""
