@@ -93,8 +93,8 @@ async def _respond(request: web.Request, handler: Next) -> web.StreamResponse:
     except BusError as why:
         log.warning("broker.refused", path=request.path, reason=str(why), kind=type(why).__name__)
         return document(request, of_broker(why))
-    except ConnectionResetError:
-        raise  # the client went away: nobody is left to answer
+    except ConnectionError:
+        return web.Response(status=499)  # the client went away: nobody is left to answer, this is for the log
     except Exception:  # the edge of the process: a bug must end as a problem document with an id to search the log for
         log.exception("request.failed", path=request.path, method=request.method, request_id=request[REQUEST_ID])
         return document(

@@ -37,21 +37,23 @@ def frame(event: str, data: bytes, id_: str | int | None) -> bytes:
 
 
 class Out:
-    """Where producers write; ``written`` is the loop time of the last write."""
+    """Where producers write. ``written`` is the loop time of the last write, ``since`` when one under way began."""
 
     def __init__(self, response: web.StreamResponse) -> None:
         self.response = response
         self.written = 0.0
+        self.since: float | None = None
+        self._loop = asyncio.get_running_loop()
 
     async def send(self, event: str, data: bytes, id_: str | int | None = None) -> None:
-        """Send an event. Raises TimeoutError when the client does not read."""
+        """Send an event."""
         await self.write(frame(event, data, id_))
 
     async def write(self, data: bytes) -> None:
-        """Send bytes; several frames may be joined."""
-        self.written = asyncio.get_running_loop().time()
-        async with asyncio.timeout(WRITE_SECONDS):
-            await self.response.write(data)
+        """Send bytes; several frames may be joined. Waits while the client does not read; ``_keep`` ends that."""
+        self.since = self.written = self._loop.time()
+        await self.response.write(data)
+        self.since = None
 
     async def end(self, **values: object) -> None:
         """The last event: the client should not come back."""
@@ -70,10 +72,9 @@ async def stream(call: Call, *producers: Producer) -> web.StreamResponse:
         try:
             await out.write(b"retry: %d\n\n" % RETRY_MS)
             await _run(call, out, producers)
+            await response.write_eof()
         except (ConnectionError, TimeoutError):
             _drop(call.request)
-            return response
-        await response.write_eof()
     return response
 
 
@@ -104,11 +105,13 @@ async def _keep(call: Call, out: Out) -> None:
         transport = call.request.transport
         if transport is None or transport.is_closing():
             return
+        if out.since is not None and loop.time() - out.since > WRITE_SECONDS:
+            raise TimeoutError("the client does not read")
         if loop.time() - checked >= COMMENT_SECONDS:
             checked = loop.time()
             if not await _still_allowed(call):
                 return
-        if loop.time() - out.written >= COMMENT_SECONDS:
+        if out.since is None and loop.time() - out.written >= COMMENT_SECONDS:
             await out.write(b": still here\n\n")
 
 

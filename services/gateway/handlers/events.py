@@ -30,19 +30,21 @@ class Progress:
     def __init__(self, after: int) -> None:
         self.sequence = after
         self.caught_up = False
-        self._moved = asyncio.Condition()
+        self._wanted: int | None = None
+        self._there = asyncio.Event()
 
-    async def move(self, sequence: int, *, caught_up: bool = False) -> None:
+    def move(self, sequence: int, *, caught_up: bool = False) -> None:
         """Served up to a sequence."""
-        async with self._moved:
-            self.sequence = max(self.sequence, sequence)
-            self.caught_up = self.caught_up or caught_up
-            self._moved.notify_all()
+        self.sequence = max(self.sequence, sequence)
+        self.caught_up = self.caught_up or caught_up
+        if self._wanted is not None and self.caught_up and self.sequence >= self._wanted:
+            self._there.set()
 
     async def reached(self, sequence: int) -> None:
         """Wait until served that far, and until the past has been served."""
-        async with self._moved:
-            await self._moved.wait_for(lambda: self.caught_up and self.sequence >= sequence)
+        self._wanted = sequence
+        self.move(self.sequence)
+        await self._there.wait()
 
 
 def log_frame(stored: Stored) -> bytes:
@@ -82,9 +84,9 @@ async def _follow(call: Call, view: JobView, stream: str, names: list[str], rend
             async for step in steps:
                 if isinstance(step, Frames):
                     await out.write(step.data)
-                    await progress.move(step.sequence)
+                    progress.move(step.sequence)
                 elif isinstance(step, CaughtUp):
-                    await progress.move(step.sequence, caught_up=True)
+                    progress.move(step.sequence, caught_up=True)
 
     async def finish(out: Out) -> None:
         ended = await _ended(call, view)
