@@ -18,11 +18,10 @@ _BLOB_URL = re.compile(r"/(?:blob|tree|src|blame)/[^/\s]+/([^\s#?)]+\.\w+)(?:#L(
 _FENCE = re.compile(r"^[ \t]*(```+|~~~+)[^\n]*\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.S | re.M)
 _INLINE = re.compile(r"``?([^`\n]{1,200})``?")
 _VERSION_LINE = re.compile(
-    r"^[ \t>*\-]{0,20}(?:[\w.\-]+[ \t]*[:=]{1,3}[ \t]*v?\d+(?:\.\d+)+\S*|(?:python|pip|setuptools|numpy|scipy|pandas|cython"
-    r"|node|npm|yarn"
-    r"|os|platform|machine|executable|processor|byteorder|locale|browser|version|java|jdk|go version|rustc|gcc"
-    r"|php)\b[^\n]{0,3}"
-    r"[:=][^\n]*|\S+==\d\S*|[\w.\-]+ +v?\d+\.\d+(?:\.\d+)*\S*)[ \t]*$",
+    r"^[ \t>*\-]{0,20}(?:[\w.\-]+[ \t]*[:=]{1,3}[ \t]*v?\d+(?:\.\d+)+\S*"
+    r"|(?:python|pip|setuptools|numpy|scipy|pandas|cython|node|npm|yarn|os|platform|machine|executable|processor|byteorder"
+    r"|locale|browser|version|java|jdk|go version|rustc|gcc|php)\b[^\n]{0,3}[:=][^\n]*"
+    r"|\S+==\d\S*|[\w.\-]+ +v?\d+\.\d+(?:\.\d+)*\S*)[ \t]*$",
     re.I | re.M,
 )
 _VERSION_CALL = re.compile(r"(?:show_versions|pip (?:list|freeze)|npm ls|System:\s*$|Python dependencies)", re.M)
