@@ -14,6 +14,7 @@ CODES: Final[dict[str, str]] = {
     "cross_site": "Another site's page sent this with a browser's session.",
     "cut": "The dead letter was too long to be kept whole and can only be dropped.",
     "default_project": "The default project cannot be deleted.",
+    "edit_refused": "The planner does not take this edit or approval; `detail` says why.",
     "empty": "A list that must name something is empty.",
     "empty_body": "A body is needed.",
     "fix_already_running": "The cluster has a live job, `job_id`. Cancel it, or wait for it.",

@@ -136,6 +136,8 @@ async def _plan_of(call: Call, request: PlanRequest, outcome: PlanOutcome) -> Pl
     if outcome.status != "done" or outcome.version is None:
         failure = outcome.failure
         reason = f"{failure.reason} {failure.action}".strip() if failure else "The planner gave no reason."
+        if request.action != "generate":
+            raise Problem(422, "edit_refused", reason)
         raise Problem(503, "planning_failed", reason, kind=failure.kind if failure else "planning")
     plan = await call.gateway.plans.version(request.project_id, request.cluster_id, outcome.version)
     if plan is None:

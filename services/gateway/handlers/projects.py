@@ -14,6 +14,7 @@ from services.gateway.handlers.config import change_project
 from services.gateway.problems import Problem, invalid, not_found
 from services.gateway.shapes import house as shapes
 from services.gateway.shapes.base import Ok
+from services.gateway.source_settings import changed, stored
 from services.gateway.table import Call, Route
 
 
@@ -25,6 +26,8 @@ def shown(project: Project) -> dict[str, Any]:
         "name": project.name,
         "created_at": project.created_at,
         "default_repo_url": project.default_repo_url,
+        "runner": stored(project, "fix").get("runner"),
+        "concurrency": stored(project, "fix").get("concurrency"),
     }
 
 
@@ -86,7 +89,7 @@ async def create_project(call: Call) -> dict[str, Any]:
 
 
 async def edit_project(call: Call) -> dict[str, Any]:
-    """Rename a project, or name the repository its fixes go to."""
+    """Rename a project, or choose repository, runner and concurrency of its fixes."""
     body: shapes.ProjectEdit = call.body
     values = body.model_dump(exclude_unset=True)
     if "name" in values and values["name"] is None:
@@ -94,7 +97,8 @@ async def edit_project(call: Call) -> dict[str, Any]:
     if values.get("default_repo_url"):
         _check_repository(call, values["default_repo_url"])
     await _scope(call)
-    project = await change_project(call, lambda held: msgspec.structs.replace(held, **values))
+    fix: dict[str, Any] = {name: values.pop(name) for name in ("runner", "concurrency") if name in values}
+    project = await change_project(call, lambda held: changed(msgspec.structs.replace(held, **values), "fix", fix))
     return {"project": shown(project)}
 
 
@@ -222,7 +226,7 @@ ROUTES = (
         method="PATCH",
         path="/projects/{project_id}",
         handler=edit_project,
-        summary="Rename a project or name its repository",
+        summary="Change a project",
         tag="projects",
         role="admin",
         project=False,

@@ -63,6 +63,11 @@ class PlanEdit(Body):
     nearest_tests: Lines | None = None
     reproduction: Text | None = None
     risks: Lines | None = None
+    suspect_commits: Annotated[list[dict[str, Any]], Field(max_length=50)] | None = None
+    expected_size: Line | None = None
+    edited_fields: Lines | None = Field(
+        default=None, description="Fields that stay as people wrote them; those left out are the planner's again."
+    )
 
 
 class Approval(OpenBody):

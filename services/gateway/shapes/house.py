@@ -64,6 +64,8 @@ class Project(Reply):
     name: str
     created_at: datetime
     default_repo_url: str | None = None
+    runner: str | None = None
+    concurrency: int | None = None
 
 
 class UserMade(Reply):
@@ -105,6 +107,8 @@ class ProjectEdit(Body):
 
     name: Name | None = None
     default_repo_url: RepoUrl | None = None
+    runner: Token | None = Field(default=None, description="Runner of this project's fixes; null for the default one.")
+    concurrency: int | None = Field(default=None, ge=1, le=1000, description="Fixes at once; null for the default.")
 
 
 class NewKey(Body):

@@ -104,6 +104,9 @@ async def test_users_and_projects_are_made_once(client: Client, bus: NatsBus, sc
     assert (await client.post("/projects", json=body)).status == 200
     assert (await client.post("/projects", json=body)).status == 200
     assert (await client.post("/projects", json={**body, "user_id": "u2"})).status == 409
+    chosen = {"runner": "aws_kilo", "concurrency": 2, "default_repo_url": "https://github.com/a/b"}
+    edited = (await (await client.patch("/projects/p1", json=chosen)).json())["project"]
+    assert chosen.items() <= edited.items()
     scripted.answers["delete_project"] = {"feedback": 3, "clusters": 1, "messages": 4}
     assert (await (await client.delete("/projects/p1")).json())["feedback"] == 3
     assert (await client.get("/jobs?project_id=p1")).status == 404

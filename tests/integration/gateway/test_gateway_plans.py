@@ -180,3 +180,17 @@ async def test_an_approval_is_bound_to_a_version(client: Client, bus: NatsBus, p
     assert (await client.post("/clusters/c1/plan/approve", json={"version": 7})).status == 412
     answer = await client.post("/clusters/c1/plan/approve", json={"version": 1})
     assert (await answer.json())["approved_by"] == "admin"
+
+
+async def test_an_edit_that_the_planner_refuses_is_422(client: Client, bus: NatsBus, planner: Planner) -> None:
+    await publish_cluster(bus, cluster())
+    await client.post("/clusters/c1/plan")
+
+    def refuses(request: PlanRequest, held: PlanRecord | None) -> PlanRecord:
+        failure = Failure(kind="planning", reason="candidate_files: '/etc' is no path inside the repository.")
+        outcome = PlanOutcome(request_id=request.id, status="failed", failure=failure, at=NOW)
+        return record(held.current if held else None, outcome)
+
+    planner.decide = refuses
+    answer = await client.patch("/clusters/c1/plan", json={"candidate_files": [{"path": "/etc"}]})
+    assert (answer.status, (await answer.json())["code"]) == (422, "edit_refused")
