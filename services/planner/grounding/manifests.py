@@ -195,7 +195,7 @@ def _maven(path: str, text: str, names: set[str]) -> list[Command]:
 
 def _gradle(path: str, text: str, names: set[str]) -> list[Command]:
     tool = "./gradlew" if "gradlew" in names else "gradle"
-    return [Command("test", f"{tool} test", path, 0.85), Command("lint", f"{tool} check -x test", path, 0.4)]
+    return [Command("test", f"{tool} test", path, 0.85)]
 
 
 def _cargo(path: str, text: str, names: set[str]) -> list[Command]:
@@ -203,7 +203,6 @@ def _cargo(path: str, text: str, names: set[str]) -> list[Command]:
     return [
         Command("setup", "cargo fetch", path, 0.7),
         Command("test", f"cargo test{suffix}", path, 0.85),
-        Command("lint", f"cargo clippy{suffix} --all-targets", path, 0.5),
     ]
 
 

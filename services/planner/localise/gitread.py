@@ -36,7 +36,7 @@ _HEX = re.compile(r"^[0-9a-f]{40}(?:[0-9a-f]{24})?$")
 
 
 class TreeEntry(NamedTuple):
-    """One blob of the tree; `size` in bytes, `sha` in hex."""
+    """One blob of the tree; `size` in bytes (0 when the blob is not here), `sha` in hex."""
 
     path: str
     sha: str
@@ -177,7 +177,9 @@ class GitRepository:
 
     def tree(self, sha: str) -> Tree:
         """Every path of the commit, in byte order of path."""
-        raw = self._run(["ls-tree", "-r", "-z", "-l", "--full-tree", sha]).stdout
+        sized = self._run(["ls-tree", "-r", "-z", "-l", "--full-tree", sha], check=False)
+        # sizes need the blobs, which a partial clone may not hold: then the tree is read without them
+        raw = sized.stdout if sized.returncode == 0 else self._run(["ls-tree", "-r", "-z", "--full-tree", sha]).stdout
         entries: list[TreeEntry] = []
         submodules: list[str] = []
         symlinks: list[str] = []
@@ -185,14 +187,14 @@ class GitRepository:
             if not record:
                 continue
             head, _, name = record.partition(b"\t")
-            mode, kind, blob, size = head.split()
+            mode, kind, blob, *size = head.split()
             path = name.decode("utf-8", "backslashreplace")
             if kind == b"commit":
                 submodules.append(path)
             elif mode == b"120000":
                 symlinks.append(path)
             else:
-                length = int(size) if size.isdigit() else 0
+                length = int(size[0]) if size and size[0].isdigit() else 0
                 entries.append(TreeEntry(path, blob.decode("ascii"), length, mode == b"100755"))
         return Tree(entries, submodules, symlinks)
 
