@@ -1,0 +1,148 @@
+"""The patch gate: what a patch may touch. Pure.
+
+``block`` refuses the patch whatever a person says; ``hold`` waits for a person (files that decide how code is built,
+tested, reviewed or run by CI, agents and editors); ``note`` is only told. Defaults as GitHub's agentic workflows use
+them (at most 1 MiB and 100 files).
+"""
+
+import fnmatch
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import Final, Literal
+
+from runner_core.masking import Needles
+from runner_core.patch import Change, Patch
+from runner_core.secrets_scan import credentials
+from schemas.jobs import GateFinding, Limits
+from schemas.plans import Plan
+
+BINARY_BYTES: Final = 256 * 1024
+_HELD: Final = (
+    *(".github/*", ".gitlab-ci*", ".gitlab/*", ".circleci/*", ".buildkite/*", ".travis.yml", "azure-pipelines*"),
+    *("Jenkinsfile*", "bitbucket-pipelines.yml", ".drone.yml", "appveyor.yml", ".ci/*", "CODEOWNERS", "*/CODEOWNERS"),
+    *("Dockerfile*", "*/Dockerfile*", "Containerfile*", "compose*.y*ml", "docker-compose*.y*ml", "*.tf", "*.tfvars"),
+    *("package.json", "*/package.json", "*.lock", "package-lock.json", "*/package-lock.json", "pnpm-lock.yaml"),
+    *("npm-shrinkwrap.json", "go.sum", "requirements*.lock", ".npmrc", "*/.npmrc", ".yarnrc*", ".pypirc"),
+    *("pyproject.toml", "*/pyproject.toml", "setup.py", "*/setup.py", "setup.cfg", "tox.ini", "noxfile.py"),
+    *("conftest.py", "*/conftest.py", "Makefile", "*/Makefile", "GNUmakefile", "justfile", "Rakefile", "build.rs"),
+    *("pom.xml", "build.gradle*", "settings.gradle*", "gradlew*", "*.gradle", "CMakeLists.txt", "Cargo.toml"),
+    *(".husky/*", ".pre-commit-config.yaml", ".pre-commit-hooks.yaml", "lefthook.yml", ".envrc", ".tool-versions"),
+    *(".claude/*", ".kilocode/*", ".kilo/*", "kilo.json", "opencode.json", ".opencode/*", ".cursor/*", ".aider*"),
+    *(".windsurf/*", ".continue/*", ".codex/*", ".gemini/*", ".roo/*", ".clinerules*", ".vscode/*", ".idea/*"),
+    *(".devcontainer/*", "*.code-workspace", "AGENTS.md", "*/AGENTS.md", "CLAUDE.md", "*/CLAUDE.md", "GEMINI.md"),
+    *(".mcp.json", "mcp.json", ".soulcaster.yml", ".editorconfig", "sitecustomize.py", "usercustomize.py", "*.pth"),
+)
+_GIT_ALLOWED: Final = frozenset({".github", ".gitlab", ".gitlab-ci.yml", ".gitignore", ".gitkeep"})
+_WINDOWS: Final = re.compile(r"^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)", re.IGNORECASE)
+_TEST_PATH: Final = re.compile(
+    r"(^|/)(tests?|specs?|__tests__)/|(^|/)test_[^/]*$|[._-](test|spec)s?\.[^/]+$|_test\.[^/]+$"
+)
+_SKIPS: Final = re.compile(
+    r"pytest\.mark\.(skip|xfail)|pytest\.(skip|xfail)\(|unittest\.(skip|expectedFailure)|@skip\b"
+    r"|\b(it|test|describe)\.(skip|only|todo)\b|\bx(it|describe)\(|@Ignore\b|@Disabled\b|\bt\.Skip\(|#\[ignore\]"
+)
+_INVISIBLE: Final = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\U000e0000-\U000e007f]")
+_HFS_IGNORED: Final = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
+
+
+def judge(patch: Patch, plan: Plan, limits: Limits, needles: Needles) -> list[GateFinding]:
+    """All findings, blocks first. ``needles`` are the run's own secrets, searched in all their encodings."""
+    findings = list(_size(patch, limits))
+    for change in patch.changes:
+        findings += _path(change)
+        findings += _mode(change)
+        findings += _content(change, needles)
+        findings += _held(change)
+    findings += _outside(patch, plan)
+    order = {"block": 0, "hold": 1, "note": 2}
+    return sorted(findings, key=lambda finding: (order[finding.verdict], finding.path, finding.rule))
+
+
+def verdict(findings: list[GateFinding]) -> Literal["pass", "hold", "block"]:
+    """The worst of the findings."""
+    kinds = {finding.verdict for finding in findings}
+    return "block" if "block" in kinds else "hold" if "hold" in kinds else "pass"
+
+
+def outside_plan(patch: Patch, plan: Plan) -> list[str]:
+    """Changed paths that the plan names neither as candidate file nor as test; tests beside them are no surprise."""
+    named = {file.path for file in plan.candidate_files} | set(plan.nearest_tests)
+    return [path for path in patch.paths if path not in named and not _TEST_PATH.search(path)]
+
+
+def _block(rule: str, path: str, detail: str) -> GateFinding:
+    return GateFinding(rule=rule, verdict="block", path=path, detail=detail)
+
+
+def _hold(rule: str, path: str, detail: str) -> GateFinding:
+    return GateFinding(rule=rule, verdict="hold", path=path, detail=detail)
+
+
+def _size(patch: Patch, limits: Limits) -> Iterator[GateFinding]:
+    if len(patch.diff) > limits.patch_bytes:
+        yield _block("size", "", f"The diff has {len(patch.diff)} bytes; at most {limits.patch_bytes} are published.")
+    if len(patch.changes) > limits.patch_files:
+        yield _block("files", "", f"{len(patch.changes)} files are changed; at most {limits.patch_files}.")
+
+
+def _path(change: Change) -> Iterator[GateFinding]:
+    path = change.path
+    parts = path.split("/")
+    plain = [_HFS_IGNORED.sub("", part).casefold().rstrip(". ") for part in parts]
+    if any(part in ("", ".", "..") for part in parts) or path.startswith("/") or "\\" in path:
+        yield _block("path", path, "The path leaves its folder or is no plain path.")
+    if any(ord(c) < 32 or ord(c) == 127 for c in path) or "\ufffd" in path or _INVISIBLE.search(path):
+        yield _block("path", path, "The path holds control, invisible or undecodable characters.")
+    if any(_WINDOWS.match(part) or ":" in part or part != part.rstrip(". ") for part in parts):
+        yield _block("path", path, "The name means something else on another file system.")
+    if unicodedata.normalize("NFC", path) != path:
+        yield _block("path", path, "The name is not in Unicode's composed form (NFC).")
+    if change.collides_with:
+        yield _block("collision", path, f"The same file as {change.collides_with!r} where case does not count.")
+    if any(part == ".git" or part.startswith("git~") for part in plain):
+        yield _block("git", path, "Files of Git itself must not be in a patch.")
+    elif any(part.startswith(".git") and part not in _GIT_ALLOWED for part in plain):
+        yield _block("git", path, "Git configuration in a repository can run code and redirect where files come from.")
+
+
+def _mode(change: Change) -> Iterator[GateFinding]:
+    if change.new_mode == "120000":
+        yield _block("symlink", change.path, f"A symbolic link to {change.added_text[:200]!r}.")
+    elif change.new_mode == "160000":
+        yield _block("submodule", change.path, "A submodule brings code that nobody sees in the diff.")
+    elif change.new_mode == "100755" and change.old_mode != "100755":
+        yield _hold("executable", change.path, "The file becomes executable.")
+
+
+def _content(change: Change, needles: Needles) -> Iterator[GateFinding]:
+    if change.binary and change.size > BINARY_BYTES:
+        yield _block("binary", change.path, f"A binary file of {change.size} bytes; at most {BINARY_BYTES}.")
+    if change.new_mode in ("120000", "160000"):
+        return
+    for kind in sorted(set(credentials(change.added_text)) | _known(change, needles)):
+        yield _block("secret", change.path, f"It holds a {kind}.")
+    if _INVISIBLE.search(change.added_text) and not change.binary:
+        yield _hold("invisible", change.path, "Added lines hold invisible or direction-changing characters.")
+    if _TEST_PATH.search(change.path):
+        if change.status == "deleted":
+            yield _hold("test removed", change.path, "A test file is deleted.")
+        elif _SKIPS.search(change.added_text):
+            yield _hold("test skipped", change.path, "An added line skips tests.")
+
+
+def _known(change: Change, needles: Needles) -> set[str]:
+    encoding = "latin-1" if change.binary else "utf-8"
+    found = needles.names_in(change.added_text.encode(encoding, "replace")) | needles.names_in(change.path.encode())
+    return {f"known secret ({name})" for name in found}
+
+
+def _held(change: Change) -> Iterator[GateFinding]:
+    folded = change.path.casefold()
+    if any(fnmatch.fnmatchcase(folded, pattern.casefold()) for pattern in _HELD):
+        yield _hold("protected", change.path, "It decides how code is built, tested, reviewed or run.")
+
+
+def _outside(patch: Patch, plan: Plan) -> Iterator[GateFinding]:
+    for path in outside_plan(patch, plan):
+        yield GateFinding(rule="outside the plan", verdict="note", path=path, detail="The plan does not name it.")

@@ -1,0 +1,114 @@
+"""Puts a patch on one branch, named after the job, and opens one draft pull request. Every step may be repeated.
+
+The commit is made here, from the agent's tree on the real base commit, with dates of the plan: a repeated
+attempt with the same tree makes the same commit. The branch is pushed with a lease, and only over a commit that carries
+this job's marker.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner_core import pull_text
+from runner_core.git import Credentials, Git, GitError
+from runner_core.patch import Patch
+from runner_core.protocols import Forge, ForgeError, Pull, PullDraft
+from runner_core.source import Base, remote_url
+from schemas.attempts import RunnerTask
+from schemas.errors import Failure
+from schemas.jobs import Report, Usage
+
+PREFIX = "soulcaster/"
+_PERSON = {"GIT_AUTHOR_NAME": "Soulcaster", "GIT_AUTHOR_EMAIL": "fixes@soulcaster.invalid"}
+_COMMITTER = {"GIT_COMMITTER_NAME": "Soulcaster", "GIT_COMMITTER_EMAIL": "fixes@soulcaster.invalid"}
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The branch, and the pull request that carries the job's marker."""
+
+    branch: str
+    pull: Pull
+
+
+class Publisher:
+    """Publishes to the first forge that handles the repository."""
+
+    def __init__(self, forges: Sequence[Forge]) -> None:
+        self._forges = forges
+
+    async def publish(
+        self, task: RunnerTask, base: Base, patch: Patch, report: Report, usage: Usage, token: str | None, scratch: Path
+    ) -> Published:
+        """Push and open; a pull request of this job that exists, in any state, is adopted. Raises ForgeError."""
+        forge = self._forge(task.repo_url)
+        if not task.branch.startswith(PREFIX) or task.branch == task.base_branch:
+            raise _failed(f"{task.branch!r} is no branch of ours.", "This is a defect of Soulcaster; report it.")
+        found = await forge.find(task, token)
+        if found is not None and found.state != "open":
+            return Published(task.branch, found)
+        git = Git(base.git.folder, Credentials.write(scratch / "push", token) if token else None)
+        try:
+            commit = await _commit(base, patch, task)
+            await _push(git, task, commit)
+        except GitError as error:
+            raise _explain(error, task) from error
+        text = pull_text.body(task, report, usage)
+        draft = PullDraft(task.branch, task.base_branch, commit, pull_text.title(task), text)
+        return Published(task.branch, found or await forge.open(task, draft, token))
+
+    def _forge(self, repo_url: str) -> Forge:
+        for forge in self._forges:
+            if forge.handles(repo_url):
+                return forge
+        raise _failed(
+            f"No forge is known for {repo_url[:200]}.",
+            "Use a GitHub repository, or a repository on this machine given as a path or file:// URL.",
+        )
+
+
+async def _commit(base: Base, patch: Patch, task: RunnerTask) -> str:
+    at = f"{int(task.plan.created_at.timestamp())} +0000"
+    environ = {**_PERSON, **_COMMITTER, "GIT_AUTHOR_DATE": at, "GIT_COMMITTER_DATE": at}
+    git = Git(base.git.folder, environ=environ)
+    arguments = ("commit-tree", f"{patch.commit}^{{tree}}", "-p", base.commit, "-F", "-")
+    return (await git(*arguments, stdin=pull_text.commit_message(task).encode())).decode().strip()
+
+
+async def _push(git: Git, task: RunnerTask, commit: str) -> None:
+    """Push with a lease on what is there now: nothing, this very commit, or an earlier commit of this job."""
+    url, ref = remote_url(task.repo_url), f"refs/heads/{task.branch}"
+    listed = await git.text("ls-remote", url, ref)
+    there = listed.split()[0] if listed else ""
+    if there == commit:
+        return
+    if there:
+        await git("fetch", "-q", "--no-tags", url, ref)
+        message = await git.text("log", "-1", "--format=%B", there)
+        if pull_text.marker(task.job_id) not in message.splitlines():
+            raise _failed(
+                f"Branch {task.branch} exists and holds a commit that this job did not write.",
+                "Look at that branch; delete or rename it if it is not needed, then retry the job.",
+            )
+    lease = f"--force-with-lease={ref}:{there}"
+    await git("push", "-q", "--porcelain", "--no-verify", lease, url, f"{commit}:{ref}", timeout=300)
+
+
+def _explain(error: GitError, task: RunnerTask) -> ForgeError:
+    said = error.detail
+    refused = ("403", "Permission", "denied", "Authentication failed", "could not read", "terminal prompts disabled")
+    if any(word in said for word in refused):
+        return _failed(
+            f"The branch cannot be pushed to {task.repo_url}.",
+            "Give a token that may write contents and pull requests of this repository (X-GitHub-Token).",
+            said,
+        )
+    if "stale info" in said or "rejected" in said:
+        return _failed(f"The repository refused branch {task.branch}.", "Read the reason, then retry the job.", said)
+    action = "It is tried again; if it stays, check that the repository's server answers."
+    reason = "The branch could not be pushed."
+    return ForgeError(Failure(kind="infrastructure", reason=reason, action=action, detail=said[:2000]))
+
+
+def _failed(reason: str, action: str, detail: str = "") -> ForgeError:
+    return ForgeError(Failure(kind="repository", reason=reason, action=action, detail=detail[:2000]))
