@@ -105,7 +105,7 @@ def _check(check: Check) -> str:
 
 
 def _gate(report: Report) -> list[str]:
-    lines = [f"{len(report.changed_files)} file(s), +{report.additions} −{report.deletions}."]
+    lines = [f"{len(report.changed_files)} file(s), +{report.additions} -{report.deletions}."]
     lines += [f"- {f.verdict}: {f.rule} `{one_line(f.path, 200)}` {one_line(f.detail, 200)}" for f in report.findings]
     return lines
 

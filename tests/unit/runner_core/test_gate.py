@@ -62,7 +62,7 @@ CASES: list[tuple[str, Callable[[Path], None], str, str]] = [
     ("a known secret reversed is refused", _write("shop/c.py", SECRET[::-1]), "block", "secret"),
     ("a known secret cut by seven is refused", _write("shop/c.py", SECRET[:-7]), "block", "secret"),
     ("a removed test is held", lambda work: (work / "tests/test_a.py").unlink(), "hold", "test removed"),
-    ("a skipped test is held", _write("tests/test_a.py", "@pytest.mark.skip\ndef test_a(): ...\n"), "hold", "test skipped"),
+    ("a skipped test is held", _write("tests/test_a.py", "@pytest.mark.skip\n"), "hold", "test skipped"),
     ("a name that differs in case is refused", _write("readme.md", "x\n"), "block", "collision"),
     ("a decomposed name is refused", _write("shop/cafe\u0301.py", "x = 1\n"), "block", "path"),
     ("a control character in a name is refused", _write("shop/a\x07.py", "x = 1\n"), "block", "path"),
