@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
-from messaging.ports import BusError, Out
+from messaging.ports import BusError, Out, Reject, TooLarge
 from messaging.worker import Context
 from runtime.clock import Clock
 from runtime.logs import logger
 from schemas.errors import Failure
 from schemas.plans import PlanRecord, PlanRequest
+from schemas.subjects import InvalidToken, plan_request
 from services.planner import model, staleness
 from services.planner.editing import BadEdit, read_changes
 from services.planner.generation import Generator, PlanningFailed
@@ -35,6 +36,7 @@ class Requests:
 
     async def handle(self, request: PlanRequest, context: Context) -> AsyncIterator[Out]:
         """Settle the request exactly once, however often it is delivered."""
+        _check_subject(request, context.subject)
         for out in await self._settle(request, context):
             yield out
 
@@ -45,6 +47,8 @@ class Requests:
             return []
         try:
             record = await self._act(request, context)
+        except TooLarge as error:
+            record = await self._fail(request, _too_large(error))
         except BusError:
             raise  # the broker's trouble: the message comes back
         except Exception as error:  # a bug must end in an outcome as well, or whoever asked waits for ever
@@ -134,6 +138,21 @@ class _Progress:
         await self._store.settle(
             self._request, lambda record: model.progressed(record, self._request, text, self._clock.now())
         )
+
+
+def _check_subject(request: PlanRequest, subject: str) -> None:
+    """Permissions are given by subject, so a body may not speak for another project or cluster."""
+    try:
+        named = plan_request(request.project_id, request.cluster_id)
+    except InvalidToken as error:
+        raise Reject(str(error)) from error
+    if named != subject:
+        raise Reject(f"the body names {named}, the subject is {subject}")
+
+
+def _too_large(error: TooLarge) -> Failure:
+    reason = "The plan is larger than the broker takes."
+    return Failure(kind="planning", reason=reason, action="Shorten the edit or the reports.", detail=str(error)[:500])
 
 
 def _crashed(error: Exception) -> Failure:

@@ -114,7 +114,9 @@ class OpenAIModel:
                     raise self._refused(error) from error
                 self._dialect = simpler
             except openai.APITimeoutError as error:
-                raise _Again(self._failure("did not answer in time", _SLOW, str(error))) from error
+                raise self._failure(
+                    "did not answer in time", _SLOW, str(error)
+                ) from error  # a repeat would wait as long
             except (openai.APIConnectionError, httpx2.HTTPError) as error:
                 raise _Again(self._failure(f"cannot be reached: {_why(error)}", _DOWN, str(error))) from error
             except (openai.APIError, ValueError) as error:  # an error inside the stream, or no JSON in it

@@ -22,6 +22,8 @@ _REMOTE: Final = re.compile(r"^https?://[^\s\x00-\x1f]+\Z")
 _SHA: Final = re.compile(r"^[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 _DEFAULTS: Final = ("main", "master", "trunk", "develop")
 _LIST_SECONDS: Final = 60.0
+# git itself gives up on a dead connection, so a fetch whose planner was killed does not stay for ever
+_STALLED: Final = {"GIT_HTTP_LOW_SPEED_LIMIT": "1000", "GIT_HTTP_LOW_SPEED_TIME": "60"}
 
 
 class RepositoryProblem(Exception):
@@ -92,7 +94,7 @@ class Mirrors:
             return Ground(path, name, tip)
 
     async def _bare(self, path: Path, address: str) -> Git:
-        git = Git(path, self._credentials(address))
+        git = Git(path, self._credentials(address), _STALLED)
         if not await asyncio.to_thread(_is_made, path):
             await git("init", "--quiet", "--bare", "--template=", ".")
         return git

@@ -42,7 +42,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="fail: the request fails with the reason; evidence: a plan without the model that says so"),
     ] = "fail"
     model_seconds: Annotated[float, Meta(description="longest time of one answer of the model")] = 180.0
-    model_silence_seconds: Annotated[float, Meta(description="longest pause inside a streamed answer")] = 60.0
+    model_silence_seconds: Annotated[float, Meta(description="longest wait for its next word")] = 120.0
     model_retries: Annotated[int, Meta(description="repeats after a refused or lost connection, 429 and 5xx")] = 3
     model_backoff_seconds: Annotated[float, Meta(description="first pause before a repeat; doubles each time")] = 1.0
     model_slots: Annotated[int, Meta(description="questions to the model at the same time")] = 4

@@ -7,9 +7,11 @@ import pytest
 from messaging.connection import NatsBus
 from messaging.ports import Bus
 from schemas.base import encode
-from schemas.subjects import CLUSTERS
+from schemas.plans import PlanRecord
+from schemas.subjects import CLUSTERS, KV_PLANS, plan_request
 from schemas.subjects import cluster as cluster_subject
 from tests.integration.planner.desk import CLUSTER, PROJECT, Desk, cluster, commit, git, planner, report, shop, wish
+from tests.support.eventually import eventually
 from tests.support.nats_server import NatsServer
 
 
@@ -139,6 +141,18 @@ async def test_a_redelivered_request_makes_no_second_version(tmp_path: Path, nat
     after = await desk.record()
     assert after.current == before.current
     assert [o for o in after.outcomes if o.request_id == request.id] == before.outcomes
+
+
+async def test_a_body_that_speaks_for_another_project_is_buried(tmp_path: Path, nats: NatsServer, bus: NatsBus) -> None:
+    forged = wish(shop(tmp_path / "shop"), project_id="victim")
+    async with planner(tmp_path, nats.url):
+        await bus.publish(plan_request("default", CLUSTER), encode(forged), msg_id=forged.id)
+
+        async def buried() -> None:
+            assert await bus.count("DEAD", "dead.planner") == 1
+
+        await eventually(buried)
+    assert await bus.state(KV_PLANS, PlanRecord).keys() == []
 
 
 async def test_a_branch_that_moved_gives_a_plan_at_the_new_tip(tmp_path: Path, nats: NatsServer, bus: NatsBus) -> None:
