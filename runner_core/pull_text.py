@@ -114,7 +114,9 @@ def _limits(task: RunnerTask, usage: Usage) -> list[str]:
     limits = task.limits
     tokens = usage.input_tokens + usage.output_tokens
     return [
-        f"Attempt {task.attempt} by `{task.runner}`: {usage.requests} model requests, {tokens} of {limits.tokens} tokens, "
-        f"${usage.cost_usd:.2f} of ${limits.cost_usd:.2f}, {usage.agent_seconds:.0f} of {limits.wall_seconds} s.",
+        f"Attempt {task.attempt} by `{task.runner}`: {usage.requests} model requests, "
+        f"{tokens} of {limits.tokens} tokens, "
+        f"${usage.cost_usd:.2f} of ${limits.cost_usd:.2f}, "
+        f"{usage.agent_seconds:.0f} of {limits.wall_seconds} s.",
         "The agent had no credentials and no network but the model endpoint. This pull request is a draft: review it.",
     ]
