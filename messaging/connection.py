@@ -1,5 +1,6 @@
 """The bus over NATS: one object per service, made by ``connect``."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Final, TypeVar
 
@@ -41,7 +42,7 @@ class NatsBus:
 
     async def post(
         self, subject: str, data: bytes, *, msg_id: str, headers: Mapping[str, str] | None = None, timeout: float = 2.0
-    ) -> Awaitable[PubAck]:
+    ) -> "asyncio.Future[PubAck]":
         return await publishing.post(self.link, subject, data, publishing.with_id(msg_id, headers), timeout)
 
     async def fetch(self, consumer: str | Consumer, *, batch: int = 1, expires: float = 5.0) -> list[Delivery]:

@@ -79,6 +79,7 @@ class Link:
             connect_timeout=2,
             ping_interval=10,
             max_outstanding_pings=2,
+            skip_subject_validation=True,  # schemas.subjects checks each token before it is joined
             error_cb=self._on_error,
             disconnected_cb=self._on_disconnected,
             reconnected_cb=self._on_reconnected,

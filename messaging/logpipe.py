@@ -8,8 +8,8 @@ so that a slow broker slows the process that prints instead of filling our memor
 import asyncio
 import contextlib
 from collections import OrderedDict
-from collections.abc import Awaitable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from messaging.ports import Bus, BusError, PubAck, TooLarge, Unavailable
@@ -68,8 +68,7 @@ class LogPublisher:
         if (stream, phase, step) != self._kind:
             await self._emit()
             self._kind = (stream, phase, step)
-        for line in lines:
-            await self._add(line)
+        await self._add(lines)
         if partial:
             await self._emit(partial=True)
         elif self._lines and self._timer is None:
@@ -87,22 +86,32 @@ class LogPublisher:
         await self.flush()
         if self._lingering is not None:
             await self._lingering
-        await self._sender.close()
 
-    async def _add(self, line: str) -> None:
+    async def _add(self, lines: list[str]) -> None:
+        start = 0
+        while start < len(lines):  # whole slices: a line at a time would cost more than sending it
+            part = lines[start : start + MAX_LINES - len(self._lines)]
+            size = sum(map(len, part))
+            if self._characters + size <= MAX_CHARACTERS:
+                self._lines += part
+                self._characters += size
+            else:
+                for line in part:
+                    await self._add_long(line)
+            start += len(part)
+            if len(self._lines) >= MAX_LINES:
+                await self._emit()
+
+    async def _add_long(self, line: str) -> None:
         while len(line) > MAX_LINE:
-            await self._room_for(MAX_LINE)
-            self._push(line[:MAX_LINE])
+            await self._append(line[:MAX_LINE])
             await self._emit(partial=True)
             line = line[MAX_LINE:]
-        await self._room_for(len(line))
-        self._push(line)
+        await self._append(line)
 
-    async def _room_for(self, characters: int) -> None:
-        if self._lines and (len(self._lines) >= MAX_LINES or self._characters + characters > MAX_CHARACTERS):
+    async def _append(self, line: str) -> None:
+        if self._lines and self._characters + len(line) > MAX_CHARACTERS:
             await self._emit()
-
-    def _push(self, line: str) -> None:
         self._lines.append(line)
         self._characters += len(line)
 
@@ -156,10 +165,10 @@ class _Sender:
         self._unanswered: OrderedDict[str, bytes] = OrderedDict()
         self._round = 0  # grows with each going back; answers of earlier rounds only count when they are good
         self._changed = asyncio.Event()
+        self._enough = 0  # wake the waiter when so few are unanswered
         self._going_back: asyncio.Task[None] | None = None
         self._again = False  # a repeat failed too
         self._failure: BusError | None = None
-        self._answers: set[asyncio.Task[None]] = set()
 
     def raise_failure(self) -> None:
         """Raise the error that stopped the pipe, if any."""
@@ -167,31 +176,36 @@ class _Sender:
             raise self._failure
 
     async def send(self, msg_id: str, data: bytes) -> None:
-        """Send as soon as fewer than 64 are unanswered and nothing is being repeated."""
-        while len(self._unanswered) >= IN_FLIGHT or self._busy():
-            await self._change()
+        """Send as soon as there is room and nothing is being repeated.
+
+        After the bound was met, sending goes on when half has been answered: one wake-up for many answers.
+        """
+        if len(self._unanswered) >= IN_FLIGHT or self._busy():
+            await self._until(IN_FLIGHT // 2)
         self.raise_failure()
         self._unanswered[msg_id] = data
         await self._post(msg_id, data)
 
     async def settled(self) -> None:
         """All sent messages are stored."""
-        while self._unanswered or self._busy():
-            await self._change()
+        await self._until(0)
         self.raise_failure()
-
-    async def close(self) -> None:
-        """Forget the answers still awaited."""
-        for task in list(self._answers):
-            task.cancel()
 
     def _busy(self) -> bool:
         return self._failure is None and self._going_back is not None
 
-    async def _change(self) -> None:
-        self.raise_failure()
-        self._changed.clear()
-        await self._changed.wait()
+    async def _until(self, unanswered: int) -> None:
+        self._enough = unanswered
+        while len(self._unanswered) > unanswered or self._busy():
+            self.raise_failure()
+            self._changed.clear()
+            await self._changed.wait()
+            self._enough = unanswered
+
+    def _answered(self, msg_id: str) -> None:
+        self._unanswered.pop(msg_id, None)
+        if len(self._unanswered) <= self._enough:
+            self._changed.set()
 
     async def _post(self, msg_id: str, data: bytes) -> None:
         try:
@@ -199,19 +213,15 @@ class _Sender:
         except BusError as error:
             self._failed(error, self._round)
             return
-        task = asyncio.get_running_loop().create_task(self._await(msg_id, answer, self._round))
-        self._answers.add(task)
-        task.add_done_callback(self._answers.discard)
+        answer.add_done_callback(partial(self._on_answer, msg_id, self._round))
 
-    async def _await(self, msg_id: str, answer: Awaitable[PubAck], round_: int) -> None:
-        try:
-            await answer
-        except BusError as error:
+    def _on_answer(self, msg_id: str, round_: int, answer: "asyncio.Future[PubAck]") -> None:
+        error = None if answer.cancelled() else answer.exception()
+        if isinstance(error, BusError):
             if msg_id in self._unanswered:
                 self._failed(error, round_)
-            return
-        self._unanswered.pop(msg_id, None)
-        self._changed.set()
+        elif error is None and not answer.cancelled():
+            self._answered(msg_id)
 
     def _failed(self, error: BusError, round_: int) -> None:
         if isinstance(error, TooLarge):
@@ -254,5 +264,4 @@ class _Sender:
             except Unavailable as error:
                 log.warning("log.waiting", subject=self._subject, reason=str(error))
                 continue
-            self._unanswered.pop(msg_id, None)
-            self._changed.set()
+            self._answered(msg_id)

@@ -1,5 +1,6 @@
 """What the house may ask of the broker. Two implementations: ``nats_bus`` and ``memory``, one conformance suite."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
@@ -158,7 +159,7 @@ class Bus(Protocol):
 
     async def post(
         self, subject: str, data: bytes, *, msg_id: str, headers: Mapping[str, str] | None = None, timeout: float = 2.0
-    ) -> Awaitable[PubAck]:
+    ) -> "asyncio.Future[PubAck]":
         """Send once, no repeat; the result is awaited apart, so that many may be under way (the log pipe).
         Posts of one connection reach the broker in the order sent, none after one that a lost connection swallowed."""
 

@@ -1,14 +1,14 @@
 """Storing messages: repeated with the same id until the broker has answered, so that an id is stored once."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from nats.aio.msg import Msg
 
 from messaging import jetstream
 from messaging.link import Link
-from messaging.ports import Conflict, NoResponders, PubAck, Unavailable
+from messaging.ports import BusError, Conflict, NoResponders, PubAck, Unavailable
 from runtime import ids, telemetry
 
 PUBLISH_SECONDS: Final = 30.0
@@ -53,10 +53,21 @@ async def publish(
         pause, timeout = min(pause * 2, 1.0), LATER_TIMEOUT
 
 
-async def post(link: Link, subject: str, data: bytes, headers: dict[str, str], timeout: float) -> Awaitable[PubAck]:
-    """Send once; the returned awaitable is the stream's answer."""
-    return _answer(await link.post(subject, data, headers, timeout), subject)
+async def post(
+    link: Link, subject: str, data: bytes, headers: dict[str, str], timeout: float
+) -> "asyncio.Future[PubAck]":
+    """Send once; the future is the stream's answer."""
+    sent = await link.post(subject, data, headers, timeout)
+    answer: asyncio.Future[PubAck] = asyncio.get_running_loop().create_future()
 
+    def on_reply(reply: "asyncio.Future[Msg]") -> None:
+        if answer.done() or reply.cancelled():
+            answer.cancel()
+            return
+        try:
+            answer.set_result(jetstream.puback(reply.result(), subject))
+        except BusError as error:
+            answer.set_exception(error)
 
-async def _answer(future: "asyncio.Future[Msg]", subject: str) -> PubAck:
-    return jetstream.puback(await future, subject)
+    sent.add_done_callback(on_reply)
+    return answer

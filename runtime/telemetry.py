@@ -24,7 +24,8 @@ FOLLOWERS = Gauge("soulcaster_followers", "Ordered followers open now", ["stream
 
 def inject(headers: MutableMapping[str, str]) -> None:
     """Add ``traceparent`` when a span is active, else nothing."""
-    _PROPAGATOR.inject(headers)
+    if trace.get_current_span() is not trace.INVALID_SPAN:  # the propagator alone would cost more than the rest
+        _PROPAGATOR.inject(headers)
 
 
 @contextmanager

@@ -68,7 +68,7 @@ class MemoryBus:
 
     async def post(
         self, subject: str, data: bytes, *, msg_id: str, headers: Mapping[str, str] | None = None, timeout: float = 2.0
-    ) -> Awaitable[PubAck]:
+    ) -> "asyncio.Future[PubAck]":
         future: asyncio.Future[PubAck] = asyncio.get_running_loop().create_future()
         future.set_result(await self.publish(subject, data, msg_id=msg_id, headers=headers))
         return future
