@@ -98,7 +98,6 @@ def _own(service: str, instance: Instance, environ: Mapping[str, str]) -> dict[s
             "PORT": str(instance.gateway_port),
             "ADMIN_KEY": layout.admin_key(),
             "DASHBOARD_DIR": str(DASHBOARD),
-            "DEFAULT_REPO_URL": instance.repository,
         }
     if service == "triage":
         default = f"sqlite+aiosqlite:///{layout.data / 'triage.db'}"

@@ -12,8 +12,10 @@ from typing import IO
 
 import aiohttp
 
+from cli.client import Gateway
+from cli.context import Target
 from cli.embedded.broker import embedded_config
-from cli.embedded.layout import ROOT, Layout
+from cli.embedded.layout import DEFAULT_PROJECT, ROOT, Layout
 from cli.embedded.services import SERVICES, Instance, environment
 from cli.errors import CliError, Exit
 from messaging.topology import provision
@@ -56,6 +58,8 @@ class Supervisor:
             await self._start_service(name)
             self._watchers.append(asyncio.create_task(self._keep(name)))
         await self._await_ready(deadline)
+        if self.instance.repository:
+            await self._choose_repository()
 
     async def stop(self) -> None:
         """Services first, all at once; the broker last, so that their last words are stored."""
@@ -140,6 +144,12 @@ class Supervisor:
                     last = str(error)
                 await asyncio.sleep(0.05)
         raise self._did_not_start("gateway", last)
+
+    async def _choose_repository(self) -> None:
+        """Make the repository named on the command line the default project's own."""
+        layout, path = self.instance.layout, f"/projects/{DEFAULT_PROJECT}"
+        async with Gateway(Target(self.instance.gateway_url, layout.admin_key(), DEFAULT_PROJECT)) as gateway:
+            await gateway.call("PATCH", path, body={"default_repo_url": self.instance.repository})
 
     def _did_not_start(self, name: str, why: str) -> CliError:
         path = self.instance.layout.logs / f"{name}.log"
