@@ -40,7 +40,7 @@ class Rates:
 class Seen:
     """The last ids accepted, to answer ``duplicate`` where the broker's own window is over. Best effort."""
 
-    def __init__(self, kept: int = 200_000) -> None:
+    def __init__(self, kept: int = 50_000) -> None:
         self.kept = kept
         self._ids: OrderedDict[str, None] = OrderedDict()
 

@@ -6,7 +6,6 @@ that does not read is dropped and comes back with its last id.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -29,9 +28,8 @@ HEADERS: Final = {
 }
 
 
-@lru_cache(maxsize=1024)
 def frame(event: str, data: bytes, id_: str | int | None) -> bytes:
-    """One event. ``data`` is JSON: a line break in it is white space, never content. Encoded once for all viewers."""
+    """One event. ``data`` is JSON: a line break in it is white space, never content."""
     head = b"" if id_ is None else b"id: %b\n" % str(id_).encode()
     return head + b"event: %b\ndata: %b\n\n" % (event.encode(), data.replace(b"\n", b" ").replace(b"\r", b" "))
 
@@ -55,9 +53,9 @@ class Out:
         await self.response.write(data)
         self.since = None
 
-    async def end(self, **values: object) -> None:
-        """The last event: the client should not come back."""
-        await self.send("end", msgspec.json.encode(values))
+    async def end(self, id_: int, **values: object) -> None:
+        """The last event. Its id makes a browser that comes back anyway be told to stop (204)."""
+        await self.send("end", msgspec.json.encode(values), id_)
 
 
 Producer = Callable[[Out], Awaitable[None]]

@@ -91,7 +91,7 @@ async def _follow(call: Call, view: JobView, stream: str, names: list[str], rend
     async def finish(out: Out) -> None:
         ended = await _ended(call, view)
         await progress.reached(await _last(call, stream, names))
-        await out.end(job_id=view.id, status=ended.status, pr_url=ended.pr_url)
+        await out.end(progress.sequence, job_id=view.id, status=ended.status, pr_url=ended.pr_url)
 
     return await sse.stream(call, serve, finish)
 
@@ -184,7 +184,7 @@ class _Viewer:
             desk.unlisten(changed)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=64)
 def brief(data: bytes) -> bytes:
     """A cluster message without its evidence, which can be long and which ``GET /clusters/{id}`` has."""
     values = msgspec.json.decode(data, type=dict[str, msgspec.Raw])

@@ -14,6 +14,7 @@ from services.gateway.context import Gateway
 from services.gateway.settings import Settings
 from tests.integration.gateway.builders import NOW, cluster, event, job, log, plan, publish_cluster, put_job, record
 from tests.integration.gateway.conftest import started
+from tests.support.nats_server import NatsServer
 
 Client = TestClient[Any, Any]
 Event = tuple[str, str, Any]
@@ -105,6 +106,27 @@ async def test_whoever_has_seen_the_end_is_told_not_to_come_back(client: Client,
     async with client.get("/jobs/j1/logs/stream", params={"after": "0"}) as answer:
         assert [name for name, _, _ in await rest(answer)] == ["log", "end"]
     assert (await client.get("/jobs/j1/logs/stream", headers={"Last-Event-ID": "x"})).status == 422
+
+
+async def test_a_job_that_printed_nothing_ends_once(client: Client, bus: NatsBus) -> None:
+    await put_job(bus, job("j1", status="cancelled"))
+    async with client.get("/jobs/j1/logs/stream") as answer:
+        found = await rest(answer)
+    assert [(name, id_) for name, id_, _ in found] == [("end", "0")]
+    assert (await client.get("/jobs/j1/logs/stream", headers={"Last-Event-ID": "0"})).status == 204
+
+
+async def test_a_follower_lives_through_a_crash_of_the_broker(client: Client, bus: NatsBus, nats: NatsServer) -> None:
+    await put_job(bus, job("j1", status="running"))
+    await log(bus, 0, "before")
+    async with client.get("/jobs/j1/logs/stream") as answer:
+        assert (await take(answer, 1))[0][2]["first"] == 0
+        await nats.restart()
+        await log(bus, 1, "after")
+        assert (await take(answer, 1))[0][2]["first"] == 1
+        await put_job(bus, job("j1", status="success"))
+        assert [name for name, _, _ in await rest(answer)] == ["end"]
+    assert (await client.post("/ingest/manual", json={"text": "still here"})).status == 200
 
 
 async def test_job_events_end_after_the_last_status(client: Client, bus: NatsBus) -> None:
