@@ -106,7 +106,7 @@ def _below_frame(found: Findings) -> list[Hypothesis]:
                 statement=f"The failure arises in {where}, the innermost frame of this repository: either it mishandles"
                 " the value it was given, or the frame above gave it a wrong one.",
                 confidence=round(max(0.1, candidate.share), 2),
-                evidence_for=[_sentence(f"`{candidate.path}` {e.detail}") for e in candidate.evidence[:3]],
+                evidence_for=[_sentence(f"`{candidate.path}` {_verb(e.detail)}") for e in candidate.evidence[:3]],
                 evidence_against=["A stack trace shows where a program fails, not where the wrong value was made."],
                 refuted_by="The reproduction fails in another frame, or the value is already wrong one frame up.",
             )

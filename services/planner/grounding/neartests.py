@@ -17,6 +17,7 @@ from services.planner.localise.signals import order_of, share_of_best
 
 _LOOKED_AT = 5
 _TEST_MARK = re.compile(r"(?:^test[_s\-]*|[_\-]?tests?$|[_\-]spec$|^tests?(?=[A-Z])|Tests?$|Spec$|TestCase$)")
+_TEST_FOLDERS = frozenset({"test", "tests", "spec", "specs", "__tests__"})
 _GENERIC = frozenset({"utils", "base", "index", "core", "models", "common", "main", "types", "helpers", "conftest"})
 _DATA = re.compile(r"(?:^|/)(?:samples|fixtures?|__fixtures__|testdata|test_data|__snapshots__|data)/")
 _SUPPORT = re.compile(r"(?:^|/)(?:conftest\.py|__init__\.py|fixtures?/|testdata/|__snapshots__/|models\.py|urls\.py)")
@@ -84,11 +85,11 @@ def _plain(name: str) -> str:
 
 
 def _test_names(path: str) -> set[str]:
-    """Names a test file may be the test of: its own without the mark, and its folder's."""
+    """Names a test file may be the test of: its own without the mark, and its folder's below a folder of tests."""
     parts = path.split("/")
     own = _TEST_MARK.sub("", parts[-1].split(".", 1)[0])
     names = {_plain(own)}
-    if len(parts) > 1:
+    if any(part in _TEST_FOLDERS for part in parts[:-2]):
         names.add(_plain(_TEST_MARK.sub("", parts[-2])))
     return names - {""}
 

@@ -17,7 +17,10 @@ _SAID = re.compile(
     re.I | re.M,
 )
 _FENCE = re.compile(r"^[ \t]*```[^\n]*\n(.*?)^[ \t]*```", re.S | re.M)
-_NOT_CODE = re.compile(r"\s*(?:Traceback|INSTALLED VERSIONS|System:|\S+==\d|\S+: *v?\d+\.\d)")
+_NOT_CODE = re.compile(
+    r"\s*(?:Traceback|panic:|goroutine |thread |Exception in|Error:|at \S+\(|INSTALLED VERSIONS|System:|\S+==\d"
+    r"|\S+: *v?\d+\.\d)"
+)
 _PROMPT = re.compile(r"\s*(?:>>>|\.\.\.|In \[\d+\]:)")
 _CODE = re.compile(
     r"\s*(?:from \w[\w.]* import|import \w|class \w+.*[:{]$|(?:async )?def \w|@\w|(?:const|let|var|return|if"
@@ -53,9 +56,9 @@ def write_reproduction(found: Findings, reports: list[Report]) -> str:
 
 def _code_of(body: str) -> str:
     """The report's first code: a fence, else lines with a prompt, else the longest run of lines that read as code."""
-    for block in _FENCE.findall(body):
-        if len(block.strip()) > 15 and not _NOT_CODE.match(block):
-            return _cut(block)
+    blocks = [b for b in _FENCE.findall(body) if len(b.strip()) > 15 and not _NOT_CODE.match(b)]
+    if blocks:  # what calls something shows more than data or settings
+        return _cut(next((b for b in blocks if re.search(r"\w\(", b)), blocks[0]))
     prompted = [line for line in body.split("\n") if _PROMPT.match(line)]
     if prompted:
         return _cut("\n".join(prompted))

@@ -11,7 +11,7 @@ import numpy as np
 from services.planner.localise.definitions import Definition, find_definitions
 from services.planner.localise.tokens import compound_hash, count_terms, shingles, terms_of
 
-ANALYSER_VERSION = 7  # raise it when anything below or in tokens/definitions changes what is stored
+ANALYSER_VERSION = 8  # raise it when anything below or in tokens/definitions changes what is stored
 
 _CHUNK_TARGET, _CHUNK_LIMIT, _CHUNK_MIN = 50, 75, 10
 _LITERAL = re.compile(r"\"((?:[^\"\\\n]|\\.){12,300})\"|'((?:[^'\\\n]|\\.){12,300})'|`([^`]{12,300})`")
@@ -22,7 +22,11 @@ _GENERATED = re.compile(
     re.MULTILINE,
 )
 _TEST_CODE = re.compile(
-    r"^[ \t]*(?:def test_|class \w*Tests?\b|class Test\w|@Test\b|func Test[A-Z]|(?:describe|it)\()", re.M
+    r"^[ \t]*(?:(?:async )?def test_|class \w*Tests?\b|class Test\w|[^\n]{0,80}\bextends \w*TestCase\b|@Test\b"
+    r"|@ParameterizedTest\b|func (?:\([^)\n]*\) )?Test[A-Z]|#\[(?:tokio::)?test\]"
+    r"|\[(?:Fact|Theory|Test|TestMethod|TestCase)\b|public function test|public void test|TEST(?:_F|_P|_CASE)?\("
+    r"|(?:RSpec\.)?(?:describe|context|it|test|specify)(?:\.\w+)?[ (]['\"`]?)",
+    re.MULTILINE,
 )
 _IMPORTS = re.compile(
     r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import\b|import[ \t]+(?:static[ \t]+)?([\w.]+)|use[ \t]+([\w:\\]+)"

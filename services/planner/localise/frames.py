@@ -38,11 +38,23 @@ _PHP = re.compile(
     r"(?P<function>[\w\\>:\-]+)\()?"
 )
 _RUBY = re.compile(r"(?P<path>[\w/.\-]{1,300}\.rb):(?P<line>\d+):in [`'](?P<function>[^'\n]{1,100})'")
+_GO = re.compile(
+    r"^(?:created by )?(?P<function>[\w./()*\-\[\]]{1,200}?)(?:\([^()\n]{0,200}\))?(?: in goroutine \d+)?\n"
+    r"[ \t]+(?P<path>[^\s:]{1,300}\.go):(?P<line>\d+)",
+    re.M,
+)
+_RUST = re.compile(
+    r"^[ \t]*\d{1,4}: (?P<function>[^\n]{1,200})\n[ \t]+at (?P<path>[^\s:]{1,300}\.rs):(?P<line>\d+)", re.M
+)
 _GENERIC = re.compile(rf"(?P<path>[\w@~$+./\\:\-]{{1,300}}?\.{_EXT}):(?P<line>\d+)\b")
 _INNERMOST_LAST = (_PYTHON, _IPYTHON, _IPYTHON_NEW)
-_INNERMOST_FIRST = (_JAVA, _JS, _FIREFOX, _CSHARP, _RUBY, _PHP)
+_INNERMOST_FIRST = (_GO, _RUST, _JAVA, _JS, _FIREFOX, _CSHARP, _RUBY, _PHP)
 _ARROW = re.compile(r"^-+> (\d+)", re.M)
 _MAX_FRAMES = 200
+
+
+def _innermost_first(frames: list[Frame]) -> bool:
+    return bool(frames) and frames[0].path.endswith((".go", ".rs", ".c", ".cc", ".cpp", ".h", ".ex", ".exs", ".rb"))
 
 
 def find_frames(text: str) -> list[Frame]:
@@ -58,7 +70,8 @@ def find_frames(text: str) -> list[Frame]:
             found.append(_frame(match))
             if len(found) >= _MAX_FRAMES:
                 break
-        frames += found if pattern not in _INNERMOST_FIRST else found[::-1]
+        first = pattern in _INNERMOST_FIRST or (pattern is _GENERIC and _innermost_first(found))
+        frames += found[::-1] if first else found
     return frames[:_MAX_FRAMES]
 
 
@@ -80,7 +93,9 @@ def _frame(match: re.Match[str]) -> Frame:
     else:
         path = groups["path"]
     function = (groups.get("function") or "").strip()
-    return Frame(path, int(line) if line else 0, re.split(r"[.:>\\]", function)[-1])
+    return Frame(
+        path, int(line) if line else 0, re.split(r"[.:>\\]", re.sub(r"::h[0-9a-f]{16}$", "", function))[-1].strip("()*")
+    )
 
 
 _PACKAGE_DIRS = ("site-packages", "dist-packages", "node_modules", "gems")

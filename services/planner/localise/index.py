@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -83,9 +84,13 @@ class RepositoryIndex:
         known.update(self._analyse(missing))
         large = encode_facts(FileFacts(status="large", lines=0, generated=False, tests_inside=False))
         gone = encode_facts(FileFacts(status="missing", lines=0, generated=False, tests_inside=False))
+        left = Counter(_key(entry) for entry in entries)
         for entry in entries:
             key = _key(entry)
             raw = known.get(key, gone if key in wanted else large)
+            left[key] -= 1
+            if not left[key]:  # of a large repository the raw facts are the larger half of the memory
+                known.pop(key, None)
             yield entry, _decoded(raw, gone)
 
     def _analyse(self, entries: list[FileEntry]) -> Iterator[tuple[str, bytes]]:

@@ -38,7 +38,7 @@ STOP = frozenset(_STOP_WORDS.split())
 _stemmer = Stemmer.Stemmer("porter")
 _lock = threading.Lock()  # the stemmer keeps state of its own
 _memo: dict[str, tuple[int, ...]] = {}
-_MEMO_LIMIT = 400_000
+_MEMO_LIMIT = 150_000
 
 
 def term_hash(term: str) -> int:

@@ -9,6 +9,7 @@ import pytest
 
 from services.planner.grounding.spans import with_exact_symbols
 from services.planner.localise import Frame, RepositoryIndex, rank
+from services.planner.localise.frames import find_frames
 from tests.unit.planner_engine.workshop import Workshop
 
 
@@ -49,6 +50,33 @@ def test_frames_given_as_data_count_like_those_in_the_text(shop: Workshop) -> No
     assert (
         first(shop, "Something broke", frames=[Frame("app:///shop/search.py", 2, "find_products")]) == "shop/search.py"
     )
+
+
+@pytest.mark.parametrize(
+    ("trace", "innermost", "function"),
+    [
+        ('  File "a.py", line 1, in one\n  File "b.py", line 2, in two', "b.py", "two"),
+        ("~/x/b.py in two(x)\n      1 y\n----> 2 z", "b.py", "two"),
+        ("\tat com.acme.B.two(B.java:2)\n\tat com.acme.A.one(A.java:1)", "B.java", "two"),
+        ("    at two (/app/b.js:2:3)\n    at one (/app/a.js:1:1)", "b.js", "two"),
+        ("two@webpack:///./src/b.ts:2:3\none@webpack:///./src/a.ts:1:1", "b.ts", "two"),
+        ("x/y.(*B).two(0x1)\n\t/src/b.go:2 +0x1c\nmain.one()\n\t/src/a.go:1 +0x1", "b.go", "two"),
+        (
+            "   1: x::b::two\n             at ./src/b.rs:2:9\n   2: x::one\n             at ./src/a.rs:1:1",
+            "b.rs",
+            "two",
+        ),
+        ("lib/b.rb:2:in `two'\n\tfrom lib/a.rb:1:in `one'", "b.rb", "two"),
+        ("#1 0x2 in two (n=3) at b.c:2\n#2 one () at a.c:1", "b.c", ""),
+        ("   at N.B.two(Int32 x) in C:\\src\\B.cs:line 2\n   at N.A.one() in C:\\src\\A.cs:line 1", "B.cs", "two"),
+        ("#0 /var/www/b.php(2): B->two('x')\n#1 /var/www/a.php(1): one()", "b.php", "two"),
+        ("tests/a.py:1: in one\nsrc/b.py:2: ValueError", "b.py", ""),
+    ],
+)
+def test_the_innermost_frame_is_last_whatever_the_language_prints(trace: str, innermost: str, function: str) -> None:
+    frame = find_frames(trace)[-1]
+    assert frame.path.endswith(innermost)
+    assert (frame.line, frame.function) == (2, function)
 
 
 def test_a_frame_of_another_installed_package_is_no_match(shop: Workshop) -> None:
