@@ -34,18 +34,19 @@ def load_cases(data: Path, repositories: Path) -> Iterator[Case]:
 
 
 def find_repository(folder: Path, name: str, commit: str) -> Path:
-    """A git directory below `folder` named like owner/name that holds the commit; FileNotFoundError if none does."""
-    pieces = [p for p in re.split(r"[/+]|__", name) if p]
-    for entry in sorted(folder.iterdir()):
-        if not entry.is_dir() or (
-            not entry.name.lower().endswith("__".join(pieces[-2:]).lower())
-            and not (entry.name.lower().replace("+", "/").replace("__", "/").endswith("/".join(pieces).lower()))
-        ):
+    """A git directory below `folder` called like owner+name, owner__name, owner/name or name that holds the commit.
+
+    Mirrors under another owner (x+owner__name) count. FileNotFoundError when none does.
+    """
+    owner, _, short = name.lower().partition("/")
+    for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
+        plain = re.sub(r"\.git$", "", entry.name.lower()).replace("__", "+")
+        if plain != short and not f"+{plain}".endswith(f"+{owner}+{short}") and plain != owner:
             continue
-        for git_dir in (entry, entry / "repo", entry / ".git"):
+        for git_dir in (entry, entry / "repo", entry / ".git", entry / short, entry / short / ".git"):
             if (git_dir / "HEAD").exists() and _holds(git_dir, commit):
                 return git_dir
-    raise FileNotFoundError(f"no repository for {name} at {commit} below {folder}")
+    raise FileNotFoundError(f"No repository {name} holding {commit} below {folder}: clone it there as {owner}+{short}.")
 
 
 def _holds(git_dir: Path, commit: str) -> bool:

@@ -53,7 +53,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         cache = chosen.cache or Path(scratch) / "cache"
         predictions = chosen.predictions or Path(scratch) / "predictions.jsonl"
-        timings = _predict_all(data, chosen.mirrors, cache, predictions)
+        try:
+            timings = _predict_all(data, chosen.mirrors, cache, predictions)
+        except FileNotFoundError as error:
+            sys.stderr.write(f"{error}\n")
+            return 2
         report = Path(scratch) / "scores.json"
         command = [sys.executable, str(scorer), "--gold", str(data), "--pred", str(predictions)]
         answer = subprocess.run(
