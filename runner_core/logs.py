@@ -57,6 +57,10 @@ class LogPipe:
     def channel(self, stream: Literal["stdout", "stderr"], translate: Translate | None = None) -> "Channel":
         return Channel(self, stream, self._needles, translate)
 
+    def mask(self, text: str) -> str:
+        """``text`` without the secrets, for what goes elsewhere than into the log."""
+        return self._needles.mask(text)
+
     async def flush(self) -> None:
         await self._publisher.flush()
 

@@ -11,7 +11,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,11 +51,12 @@ class _Trouble(Exception):
 
 
 class ModelProxy:
-    """``failure`` is set, and ``on_failure`` called once, when no further call can succeed."""
+    """``failure`` and ``broken`` are set when no further call can succeed."""
 
-    def __init__(self, endpoint: Endpoint, key: str, meter: Meter, on_failure: Callable[[Failure], None]) -> None:
-        self._endpoint, self._key, self.meter, self._on_failure = endpoint, key, meter, on_failure
+    def __init__(self, endpoint: Endpoint, key: str, meter: Meter) -> None:
+        self._endpoint, self._key, self.meter = endpoint, key, meter
         self.failure: Failure | None = None
+        self.broken = asyncio.Event()
         self.last_activity = time.monotonic()
         self._session: aiohttp.ClientSession | None = None
         self._one = asyncio.Lock()  # a budget cannot be overrun by calls side by side
@@ -233,7 +234,7 @@ class ModelProxy:
     def _fail(self, failure: Failure) -> None:
         if self.failure is None:
             self.failure = failure
-            self._on_failure(failure)
+            self.broken.set()
 
 
 def _budget(spent: str) -> Failure:

@@ -4,7 +4,7 @@ A third runner implements ``SandboxProvider`` and ``Sandbox``, passes
 ``tests/contract/test_sandbox_conformance.py``, and calls ``runner_core.service.serve_runner`` with them.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -108,7 +108,7 @@ class Sandbox(Protocol):
     async def put(self, path: str, data: bytes, *, executable: bool = False) -> None:
         """Write a file below ``layout.inbox``, ``home`` or ``workspace``; parents are made."""
 
-    def run(self, command: Command) -> AsyncIterator[Output | Exit]:
+    def run(self, command: Command) -> AsyncGenerator[Output | Exit, None]:
         """Run to the end; closing the iterator kills the command's whole process tree."""
 
     async def get(self, path: str, *, limit: int) -> bytes:
@@ -192,15 +192,7 @@ class Agent(Protocol):
 
     def invocation(self, prompt: str, layout: Layout, *, key: str, model: str, seconds: float) -> Invocation: ...
 
-    def parser(self) -> EventParser: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """Where to push, and the token for it (never part of the URL)."""
-
-    url: str
-    token: str | None = None
+    def parser(self, layout: Layout) -> EventParser: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,14 +224,14 @@ class ForgeError(Exception):
 
 
 class Forge(Protocol):
-    """Where the branch and the draft pull request go. Both calls are safe to repeat."""
+    """Where the draft pull request goes. Both calls are safe to repeat; the token is never part of a URL."""
 
     name: str
 
-    def access(self, task: RunnerTask) -> Access: ...
+    def handles(self, repo_url: str) -> bool: ...
 
-    async def find(self, task: RunnerTask) -> Pull | None:
+    async def find(self, task: RunnerTask, token: str | None) -> Pull | None:
         """The pull request of this job, whatever its state."""
 
-    async def open(self, task: RunnerTask, draft: PullDraft) -> Pull:
-        """Look first, then create; a duplicate found on the way is adopted."""
+    async def open(self, task: RunnerTask, draft: PullDraft, token: str | None) -> Pull:
+        """Look first, then create; a duplicate found on the way is adopted. Raises ForgeError."""

@@ -6,13 +6,14 @@ Nothing of it runs between commands. The folder outlives a killed runner, its pr
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import msgspec
 
 from runner_core import inside
+from runner_core.holding import Hold, is_held
 from runner_core.protocols import Command, Exit, Found, Layout, Output, Sandbox, SandboxError, SandboxSpec, Tag
 from runtime.ids import new_id
 from schemas.errors import Failure
@@ -53,11 +54,12 @@ class LocalSandbox:
         bubblewrap: Bubblewrap,
         toolchains: Toolchains,
         cgroup: str,
+        gone: Callable[[], None],
     ) -> None:
         self.id = sandbox_id
         self.layout = place.layout
         self._place, self._spec, self._bubblewrap, self._toolchains = place, spec, bubblewrap, toolchains
-        self._cgroup_parent = cgroup
+        self._cgroup_parent, self._gone = cgroup, gone
         self._until = asyncio.get_running_loop().time() + spec.lifetime
         self._live: set[Running] = set()
 
@@ -79,7 +81,7 @@ class LocalSandbox:
                 Failure(kind="gate", reason=f"{path} is larger than {limit} bytes.", action="Ask for a smaller change.")
             ) from error
 
-    async def run(self, command: Command) -> AsyncIterator[Output | Exit]:
+    async def run(self, command: Command) -> AsyncGenerator[Output | Exit, None]:
         if not self._place.folder.is_dir():
             raise SandboxError(Failure(kind="infrastructure", reason="The sandbox is gone."))
         remaining = self._until - asyncio.get_running_loop().time()
@@ -107,6 +109,7 @@ class LocalSandbox:
             running.kill("gone")
             await running.process.wait()
         await erase(self._place.folder, self._cgroup_parent)
+        self._gone()
 
     def _line(self, command: Command, status_fd: int) -> list[str]:
         folder, layout = self._place.folder, self.layout
@@ -136,11 +139,12 @@ class LocalProvider:
     """Makes local sandboxes under ``folder``. See ``runner_core.protocols.SandboxProvider``."""
 
     kind = "local"
-    capabilities = ("isolated", "no-network", "model-proxy-socket")
+    capabilities: tuple[str, ...] = ("isolated", "no-network", "model-proxy-socket")
 
     def __init__(self, folder: Path, toolchains: Toolchains, cgroup_parent: str = "") -> None:
         self._folder, self._toolchains, self._cgroup_parent = folder, toolchains, cgroup_parent
         self._bubblewrap: Bubblewrap | None = None
+        self._holds: dict[str, Hold] = {}
 
     async def probe(self) -> Failure | None:
         found = await probe(self._toolchains)
@@ -161,34 +165,50 @@ class LocalProvider:
             model_url=f"http://127.0.0.1:{MODEL_PORT}/v1" if spec.model_socket else "",
         )
         place = Place(self._folder / sandbox_id, layout)
-        make_folders(place.folder, spec.tag)
-        return LocalSandbox(sandbox_id, place, spec, self._bubblewrap, self._toolchains, self._cgroup_parent)
+        self._holds[sandbox_id] = make_folders(place.folder, spec.tag)
+        return LocalSandbox(
+            sandbox_id,
+            place,
+            spec,
+            self._bubblewrap,
+            self._toolchains,
+            self._cgroup_parent,
+            lambda: self._forget(sandbox_id),
+        )
 
     async def find_by_tag(self, runner: str) -> list[Found]:
-        return find(self._folder, runner)
+        return find(self._folder, runner, self._holds.keys())
 
     async def destroy(self, sandbox_id: str) -> None:
         if PurePosixPath(sandbox_id).name == sandbox_id:
             await erase(self._folder / sandbox_id, self._cgroup_parent)
+            self._forget(sandbox_id)
+
+    def _forget(self, sandbox_id: str) -> None:
+        if (hold := self._holds.pop(sandbox_id, None)) is not None:
+            hold.release()
 
 
-def make_folders(folder: Path, tag: Tag) -> None:
-    """A sandbox's folders, its tag written first so that whatever follows can be found again."""
+def make_folders(folder: Path, tag: Tag) -> Hold:
+    """A sandbox's folders, its tag written early so that whatever follows can be found again; held while we live."""
     folder.mkdir(parents=True, mode=0o700)
+    hold = Hold.take(folder / "lock")
+    assert hold is not None, "the folder is new"
     (folder / "tag.json").write_bytes(msgspec.json.encode(tag))
     for name in ("inbox", "workspace", "home"):
         (folder / name).mkdir()
     (folder / "passwd").write_text("agent:x:1000:1000:agent:/home/agent:/bin/sh\n")
     (folder / "hosts").write_text("127.0.0.1 localhost sandbox\n")
+    return hold
 
 
-def find(folder: Path, runner: str) -> list[Found]:
-    """The sandboxes below ``folder`` with a tag of this runner; a folder without a readable tag is nobody's."""
+def find(folder: Path, runner: str, own: Collection[str]) -> list[Found]:
+    """Sandboxes below ``folder`` with a tag of this runner: our own, and those whose process is dead."""
     found: list[Found] = []
     for path in sorted(folder.glob("*/tag.json")):
         with contextlib.suppress(OSError, msgspec.MsgspecError):
             tag = msgspec.json.decode(path.read_bytes(), type=Tag)
-            if tag.runner == runner:
+            if tag.runner == runner and (path.parent.name in own or not is_held(path.parent / "lock")):
                 found.append(Found(id=path.parent.name, tag=tag))
     return found
 

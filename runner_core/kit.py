@@ -1,0 +1,58 @@
+"""What a runner is made of, chosen once by the service and handed to every attempt."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from messaging.ports import Bus
+from runner_core.lease import Timing
+from runner_core.metering import Prices
+from runner_core.model_proxy import Endpoint
+from runner_core.protocols import Agent, SandboxProvider
+from runner_core.publisher import Publisher
+from runner_core.source import Source
+from runtime.seal import Sealer
+from schemas.errors import Failure
+
+SHORTEST_KEY = 12  # shorter "keys" are the words that servers without keys accept; masking them would blank out text
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds. ``stall``: an agent that prints nothing and asks nothing for so long hangs (longer than the longest
+    command it may run). ``reserve``: kept back of the job's time for verifying and publishing. ``save``: to take the
+    work out of a cancelled attempt, ``save_on_stop`` of one whose runner is told to stop."""
+
+    stall: float = 660.0
+    reserve: float = 120.0
+    save: float = 30.0
+    save_on_stop: float = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """``endpoint`` is None where no model is configured; ``folder`` holds the attempts' own folders."""
+
+    bus: Bus
+    runner: str
+    instance: str
+    provider: SandboxProvider
+    agent: Agent
+    source: Source
+    publisher: Publisher
+    folder: Path
+    endpoint: Endpoint | None
+    prices: Prices = field(default_factory=Prices)
+    sealer: Sealer | None = None
+    own_tokens: dict[str, str] = field(default_factory=dict)  # host -> token, for repositories without a user's token
+    timing: Timing = field(default_factory=Timing)
+    patience: Patience = Patience()
+
+    async def problem(self) -> Failure | None:
+        """Why no attempt can succeed here now, with what to do."""
+        if self.endpoint is None:
+            return Failure(
+                kind="configuration",
+                reason="No model is configured.",
+                action="Set OPENAI_API_KEY (or OPENAI_BASE_URL of a server without keys) and OPENAI_MODEL.",
+            )
+        return await self.provider.probe() or await self.agent.probe()

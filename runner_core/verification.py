@@ -1,0 +1,93 @@
+"""The plan's test command on the base commit and on the patch, each in a fresh sandbox that reaches nothing."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from runner_core.checking import judge, tail
+from runner_core.logs import LogPipe
+from runner_core.outcomes import AttemptFailed
+from runner_core.protocols import Command, Exit, Output, Sandbox
+from runner_core.workbench import Variant, prepare
+from schemas.errors import Failure
+from schemas.jobs import Check, Verification
+from schemas.plans import Plan
+
+CHECK_SECONDS = 600.0
+TAIL = 4_000
+MakeSandbox = Callable[[], Awaitable[Sandbox]]
+
+
+@dataclass(frozen=True, slots=True)
+class Bundles:
+    """What the sandboxes are filled with."""
+
+    base: bytes
+    work: bytes
+
+
+async def verify(plan: Plan, bundles: Bundles, make: MakeSandbox, pipe: LogPipe, seconds: float) -> Verification:
+    """Run both checks within ``seconds`` together and compare. Raises AttemptFailed when a sandbox fails us."""
+    if not plan.test_command:
+        return Verification(verdict="not_run", reason="The plan names no test command.")
+    each = min(CHECK_SECONDS, seconds / 2)
+    on_base, troubled = await _check(plan, bundles, "base", make, pipe, each)
+    on_patch, _ = await _check(plan, bundles, "work", make, pipe, each)
+    verification = judge(on_base, on_patch, troubled)
+    await pipe.system(f"verification: {verification.verdict}. {verification.reason}")
+    return verification
+
+
+async def _check(
+    plan: Plan, bundles: Bundles, variant: Variant, make: MakeSandbox, pipe: LogPipe, seconds: float
+) -> tuple[Check, str]:
+    """The test command's run, and what went wrong with the set-up before it (empty: nothing)."""
+    command = plan.test_command or ""
+    on = "base" if variant == "base" else "patch"
+    await pipe.system(f"on the {'base commit' if on == 'base' else 'patch'}: {command}")
+    sandbox = await make()
+    try:
+        await prepare(sandbox, bundles.base, variant, bundles.work if variant == "work" else None)
+        troubled = ""
+        for setup in plan.setup_commands:
+            exit, said = await _shell(sandbox, setup, pipe, seconds)
+            if exit.code != 0 and not troubled:
+                troubled = f"`{setup}` ended with {_how(exit)} without a network: {tail(said, 300)}"
+        exit, said = await _shell(sandbox, command, pipe, seconds)
+    finally:
+        await sandbox.destroy()
+    if exit.why == "gone":
+        raise AttemptFailed(Failure(kind="infrastructure", reason="The sandbox ended under the tests."))
+    await pipe.system(f"{'passed' if exit.code == 0 else 'failed'} with {_how(exit)} after {exit.seconds:.1f} s")
+    check = Check(
+        command=command,
+        on="base" if variant == "base" else "patch",
+        exit_code=exit.code,
+        passed=exit.code == 0,
+        seconds=round(exit.seconds, 2),
+        output_tail=tail(said, TAIL),
+    )
+    return check, troubled
+
+
+async def _shell(sandbox: Sandbox, command: str, pipe: LogPipe, seconds: float) -> tuple[Exit, str]:
+    """Run with ``sh -c`` from the repository's root, its output logged."""
+    env = {"CI": "1", "PYTHONDONTWRITEBYTECODE": "1", "GIT_CONFIG_NOSYSTEM": "1"}
+    channels = {"stdout": pipe.channel("stdout"), "stderr": pipe.channel("stderr")}
+    said = bytearray()
+    result = Exit(code=None, why="gone")
+    async with aclosing(sandbox.run(Command(argv=["sh", "-c", command], env=env, timeout=seconds))) as stream:
+        async for piece in stream:
+            if isinstance(piece, Output):
+                said += piece.data
+                del said[: -4 * TAIL]
+                await channels[piece.stream].feed(piece.data)
+            else:
+                result = piece
+    for channel in channels.values():
+        await channel.close()
+    return result, pipe.mask(said.decode("utf-8", "replace"))
+
+
+def _how(exit: Exit) -> str:
+    return f"exit code {exit.code}" if exit.why == "exited" else exit.why

@@ -1,0 +1,83 @@
+"""Wiring of the sandbox runner: consumer ``sandbox_kilo`` -> attempts of Kilocode in local sandboxes."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from messaging.connection import connect
+from messaging.ports import Bus
+from runner_core.agents.kilocode import Kilocode, Window
+from runner_core.forges import forges
+from runner_core.kit import Kit, Patience
+from runner_core.metering import Prices
+from runner_core.model_proxy import Endpoint
+from runner_core.protocols import SandboxProvider
+from runner_core.publisher import Publisher
+from runner_core.service import serve_runner
+from runner_core.source import Source
+from runtime import health
+from runtime.ids import new_id
+from runtime.seal import Sealer
+from services.runner_sandbox import toolchains
+from services.runner_sandbox.local import LocalProvider
+from services.runner_sandbox.settings import Settings
+
+OPENAI = "https://api.openai.com/v1"
+AGENT = Path(__file__).parents[2] / "agents/node_modules/@kilocode/cli-linux-x64/bin/kilo"
+
+
+async def serve(settings: Settings, stop: asyncio.Event, *, bus: Bus | None = None) -> None:
+    """Work on tasks until ``stop``; ``bus`` is closed here only when it was opened here."""
+    async with AsyncExitStack() as stack:
+        if bus is None:
+            bus = await connect(settings.nats_url, service="runner", creds=settings.nats_creds)
+            stack.push_async_callback(bus.close)
+        health.here().add("nats", bus.ping)
+        await serve_runner(compose(settings, bus), stop, slots=settings.slots)
+
+
+def compose(settings: Settings, bus: Bus) -> Kit:
+    """All parts, chosen here and nowhere else."""
+    data = Path(settings.data_dir).resolve()
+    binary = Path(settings.kilo_binary or AGENT).resolve()
+    return Kit(
+        bus=bus,
+        runner=settings.runner_id,
+        instance=f"{settings.host}-{new_id()[-8:]}",
+        provider=provider(settings, data),
+        agent=Kilocode(binary, Window(settings.model_context, settings.model_output)),
+        source=Source(data / "runner" / "mirrors"),
+        publisher=Publisher(forges(bus.objects(), settings.public_url, settings.github_api_url)),
+        folder=data / "runner" / "attempts",
+        endpoint=endpoint(settings),
+        prices=Prices(settings.model_price_input, settings.model_price_output, settings.model_price_cached),
+        sealer=Sealer.from_text(settings.soulcaster_secret_key) if settings.soulcaster_secret_key else None,
+        own_tokens=own_tokens(settings),
+        patience=Patience(stall=settings.agent_stall_seconds),
+    )
+
+
+def provider(settings: Settings, data: Path) -> SandboxProvider:
+    return LocalProvider(data / "runs", toolchains.detect(settings.sandbox_toolchains), settings.sandbox_cgroup)
+
+
+def endpoint(settings: Settings) -> Endpoint | None:
+    if not settings.has_model:
+        return None
+    return Endpoint(
+        base_url=settings.openai_base_url or OPENAI,
+        key=settings.openai_api_key,
+        model=settings.openai_model,
+        patience=settings.model_silence_seconds,
+        tries=settings.model_retries + 1,
+        first_delay=settings.model_backoff_seconds,
+    )
+
+
+def own_tokens(settings: Settings) -> dict[str, str]:
+    """The runner's own token, for the one host that its API address belongs to."""
+    if not settings.github_token:
+        return {}
+    host = (urlsplit(settings.github_api_url).hostname or "").removeprefix("api.")
+    return {host: settings.github_token}

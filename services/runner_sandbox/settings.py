@@ -1,0 +1,78 @@
+"""What the sandbox runner can be told from outside."""
+
+import os
+import socket
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Environment variables of ``python -m services.runner_sandbox``; durations in seconds."""
+
+    nats_url: Annotated[str, Meta(description="address of NATS")] = "nats://127.0.0.1:4222"
+    nats_creds: Annotated[str, Meta(description="credentials file for NATS; empty for none")] = ""
+    log_level: Annotated[str, Meta(description="debug, info, warning or error")] = "info"
+    log_format: Annotated[str, Meta(description="json or console")] = "json"
+    health_port: Annotated[int, Meta(description="loopback port of /livez /readyz /metrics; 0 for none")] = 0
+    runner_id: Annotated[str, Meta(description="the runner's name, by which fixes are routed to it")] = "sandbox_kilo"
+    runner_slots: Annotated[
+        int, Meta(description="attempts at the same time, about 1.5 GB of memory each; 0: one for every two processors")
+    ] = 0
+    data_dir: Annotated[
+        str, Meta(description="folder of the mirrors (runner/mirrors), attempts (runner/attempts) and sandboxes (runs)")
+    ] = "data"
+    public_url: Annotated[str, Meta(description="the gateway's address as people see it, for links")] = (
+        "http://127.0.0.1:8080"
+    )
+    sandbox: Annotated[Literal["local"], Meta(description="local: bubblewrap on this machine")] = "local"
+    sandbox_local_unsafe: Annotated[
+        str, Meta(description="1: run the agent without isolation where nobody but you can write reports")
+    ] = ""
+    sandbox_toolchains: Annotated[
+        list[str], Meta(description="more folders of this machine that local sandboxes show read-only")
+    ] = msgspec.field(default_factory=list)
+    sandbox_cgroup: Annotated[str, Meta(description="cgroup v2 folder delegated to the runner; empty: its own")] = ""
+    kilo_binary: Annotated[
+        str, Meta(description="platform binary of @kilocode/cli; empty: the one that `make setup` installs")
+    ] = ""
+    openai_api_key: Annotated[str, Meta(description="key of the model endpoint; it never enters a sandbox")] = ""
+    openai_base_url: Annotated[
+        str, Meta(description="OpenAI-compatible endpoint, such as http://127.0.0.1:11434/v1; empty: OpenAI's own")
+    ] = ""
+    openai_model: Annotated[str, Meta(description="the model that the agent works with")] = ""
+    model_price_input: Annotated[float, Meta(description="US dollars for a million input tokens; 0: not counted")] = 0.0
+    model_price_output: Annotated[float, Meta(description="US dollars for a million output tokens")] = 0.0
+    model_price_cached: Annotated[float, Meta(description="US dollars for a million cached input tokens")] = 0.0
+    model_context: Annotated[int, Meta(description="tokens that the model reads at most")] = 128_000
+    model_output: Annotated[int, Meta(description="tokens of one answer at most")] = 8_192
+    model_silence_seconds: Annotated[float, Meta(description="longest silence of the model endpoint")] = 120.0
+    model_retries: Annotated[int, Meta(description="repeats after a refused or lost connection, 429 and 5xx")] = 3
+    model_backoff_seconds: Annotated[float, Meta(description="first pause before a repeat; doubles each time")] = 1.0
+    agent_stall_seconds: Annotated[
+        float, Meta(description="an agent that prints nothing and asks nothing for so long is ended")
+    ] = 660.0
+    soulcaster_secret_key: Annotated[
+        str, Meta(description="key that opens users' tokens, 32 bytes in base64; the gateway has the same")
+    ] = ""
+    github_token: Annotated[
+        str, Meta(description="token for github.com when a request brings none; it never enters a sandbox")
+    ] = ""
+    github_api_url: Annotated[str, Meta(description="GitHub's REST API")] = "https://api.github.com"
+
+    @property
+    def slots(self) -> int:
+        """``runner_slots`` with 0 resolved."""
+        return self.runner_slots or max(1, (os.cpu_count() or 2) // 2)
+
+    @property
+    def has_model(self) -> bool:
+        """A model's name, and an endpoint or a key."""
+        return bool(self.openai_model and (self.openai_api_key or self.openai_base_url))
+
+    @property
+    def host(self) -> str:
+        """This machine's name as part of a key: ``A-Z a-z 0-9 _ -``."""
+        name = "".join(c if c.isascii() and (c.isalnum() or c == "-") else "-" for c in socket.gethostname())
+        return name[:32] or "host"
