@@ -16,7 +16,7 @@ from typing import Final
 
 from messaging.topology import CONSUMERS, OBJECT_STREAM, Consumer, runner_consumer
 from schemas.catalog import CHANNELS, Channel, triage_channels
-from schemas.subjects import DEAD, OBJECTS
+from schemas.subjects import CLUSTERS, DEAD, FEEDBACK, OBJECTS
 
 API: Final = "$JS.API"
 OUT: Final = Path(__file__).parent.parent / "deploy" / "nats" / "permissions.conf"
@@ -78,6 +78,8 @@ def permissions(identity: Identity) -> Permissions:
         publish += _objects()
     if identity.role == "gateway":
         publish.append(f"{API}.STREAM.MSG.DELETE.{DEAD}")
+    if identity.role == "triage":  # a deleted project leaves no message behind
+        publish += [f"{API}.STREAM.MSG.DELETE.{stream}" for stream in (FEEDBACK, CLUSTERS)]
     publish += [f"{API}.STREAM.MSG.GET.{channel.store}" for channel in written if channel.kind == "key-value"]
     served = [channel.address.partition(".")[0] + ".>" for channel in read if channel.kind == _REQUESTS_OF]
     return Permissions(_unique(publish), _unique([own_inbox, *served]), answers=bool(served))

@@ -152,6 +152,7 @@ BUCKETS: Final[dict[str, Bucket]] = {
         Bucket(subjects.KV_PROJECTS, 2 * GIB, ttl_of=(("idem", DAY),)),
         Bucket(subjects.KV_RUNNERS, 256 * MIB, ttl=30),
         Bucket(subjects.KV_SECRETS, 256 * MIB, ttl=HOUR, memory=True),
+        Bucket(subjects.KV_COLLECTOR, 256 * MIB),
     )
 }
 

@@ -11,6 +11,7 @@ import msgspec
 
 from schemas.attempts import AttemptCall, AttemptEvent, AttemptReply, RunnerTask
 from schemas.clusters import Cluster
+from schemas.collector import PollState
 from schemas.errors import DeadLetter
 from schemas.feedback import FeedbackItem
 from schemas.jobs import CancelRequest, FixRequest, Job, JobEvent
@@ -113,7 +114,7 @@ CHANNELS: Final[tuple[Channel, ...]] = (
         message=Cluster,
         title="A cluster changed; the last message is its state",
         writers=("triage",),
-        readers=("gateway", "planner"),
+        readers=("gateway", "planner", "triage"),  # triage reads its own to delete a project's
     ),
     Channel(
         address="logs.{project}.{job}",
@@ -186,6 +187,15 @@ CHANNELS: Final[tuple[Channel, ...]] = (
         title="A user's token, sealed; deleted by the runner that claims the job",
         writers=("gateway", "runner"),
         readers=("runner",),
+    ),
+    Channel(
+        address="$KV.collector.{project}.{source}.{feed}",
+        kind="key-value",
+        store="KV_collector",
+        message=PollState,
+        title="How far a polled source has been read, and how the last poll went",
+        writers=("collector",),
+        readers=("gateway",),
     ),
     *(
         Channel(

@@ -21,6 +21,7 @@ KV_PLANS: Final = "plans"
 KV_PROJECTS: Final = "projects"
 KV_RUNNERS: Final = "runners"
 KV_SECRETS: Final = "secrets"
+KV_COLLECTOR: Final = "collector"
 OBJECTS: Final = "artifacts"
 
 

@@ -126,11 +126,11 @@ async def _renewed(lease: Lease, over: asyncio.Event) -> None:
 
 
 async def _work(settings: Settings, over: asyncio.Event, database: Database, bus: Bus, lease: Lease) -> None:
-    grouping = Grouping(database, vectors=settings.cluster_vectors)
+    grouping = Grouping(database, vectors=settings.clustering_vectors)
     outbox = Outbox(database, bus)
     desk = Desk(database, grouping, outbox, bus, lease.holder)
-    intake = Intake(database, grouping, outbox, bus, batch=settings.triage_batch)
-    reports = BatchWorker(bus, "triage", intake.handle, FeedbackItem, size=settings.triage_batch)
+    intake = Intake(database, grouping, outbox, bus, batch=settings.clustering_batch)
+    reports = BatchWorker(bus, "triage", intake.handle, FeedbackItem, size=settings.clustering_batch)
     jobs = Worker(bus, "triage-jobs", JobEvents(desk).handle, JobEvent, slots=1)
     try:
         await grouping.warm_up()

@@ -17,7 +17,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: Annotated[str, Meta(description="debug, info, warning or error")] = "info"
     log_format: Annotated[str, Meta(description="json or console")] = "json"
     health_port: Annotated[int, Meta(description="Port of /livez, /readyz and /metrics on loopback; 0 for none")] = 0
-    cluster_vectors: Annotated[
+    clustering_vectors: Annotated[
         bool, Meta(description="Compare meanings by word vectors too (33 MB of memory); false: words only")
     ] = True
-    triage_batch: Annotated[int, Meta(description="Reports stored in one transaction", ge=1, le=1000)] = 128
+    clustering_batch: Annotated[int, Meta(description="Reports stored in one transaction", ge=1, le=1000)] = 256

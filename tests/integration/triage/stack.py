@@ -53,7 +53,7 @@ class Stack:
 
     @property
     def settings(self) -> Settings:
-        return Settings(nats_url=self.nats_url, database_url=self.database_url, triage_batch=64)
+        return Settings(nats_url=self.nats_url, database_url=self.database_url, clustering_batch=64)
 
     async def start(self) -> None:
         """Serve inside the test's loop; ready when it answers."""
@@ -73,7 +73,7 @@ class Stack:
             **os.environ,
             "NATS_URL": self.nats_url,
             "DATABASE_URL": self.database_url,
-            "TRIAGE_BATCH": "32",
+            "CLUSTERING_BATCH": os.environ.get("RATE_BATCH","32"),
             "PYTHONPATH": str(ROOT),
         }
         with log.open("ab") as said:

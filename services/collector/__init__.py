@@ -1,0 +1,1 @@
+"""Polls the sources that do not push: GitHub issues, Reddit, PostHog."""
