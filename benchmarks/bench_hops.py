@@ -109,13 +109,13 @@ async def hops(js: JetStreamContext, bus: NatsBus) -> None:
         name = f"b{number}.{time.time_ns()}"
         waiting[name] = asyncio.get_running_loop().create_future()
         await js.publish("jobs.bare.j.attempt", name.encode())
-        await waiting.pop(name)
+        await waiting[name]
 
     async def ours(number: int) -> None:
         name = f"o{number}.{time.time_ns()}"
         waiting[name] = asyncio.get_running_loop().create_future()
         await bus.publish("jobs.ours.j.attempt", encode(Note(text=name)), msg_id=name)
-        await waiting.pop(name)
+        await waiting[name]
 
     stop = asyncio.Event()
     workers = [asyncio.create_task(bare_worker()), asyncio.create_task(Worker(bus, OURS, handle, Note).run(stop))]

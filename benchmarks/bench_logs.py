@@ -4,11 +4,14 @@
 """
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable
 from contextlib import aclosing
 
 import nats
+import structlog
+import uvloop
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
@@ -16,7 +19,7 @@ from benchmarks.measure import broker, main, median, milliseconds, tell
 from messaging.connection import NatsBus, connect
 from messaging.hub import Frames, LogHub
 from messaging.logpipe import IN_FLIGHT, MAX_LINES, LogPublisher
-from messaging.ports import Stored
+from messaging.ports import CaughtUp, Stored
 
 LINE = "2026-11-23 12:00:00 a line of a build log of the usual length, about one hundred characters long in all, yes"
 LINES = 200_000
@@ -74,34 +77,43 @@ async def our_rate(bus: NatsBus, job: str) -> float:
     return LINES / (time.perf_counter() - begin)
 
 
-async def piped_rate(writer: NatsBus, reader: NatsBus, job: str) -> float:
-    """From the pipe to a viewer of a hub that has received the last line."""
+async def view_to_end(url: str, job: str) -> None:
+    """What a viewer's process does: read a hub until the attempt's last chunk."""
+    reader = await connect(url, service="reader")
     hub = LogHub(reader, "LOGS", [f"logs.p.{job}"])
+    async with aclosing(hub.join_frames(0)) as steps:
+        async for step in steps:
+            if isinstance(step, CaughtUp):
+                print("ready", flush=True)
+            if isinstance(step, Frames) and b'"end":true' in step.data:
+                print("end", flush=True)
+                break
+    await hub.close()
+    await reader.close()
 
-    async def view() -> None:
-        async with aclosing(hub.join_frames(0)) as steps:
-            async for step in steps:
-                if isinstance(step, Frames) and b'"end":true' in step.data:
-                    return
 
-    viewing = asyncio.create_task(view())
+async def piped_rate(url: str, writer: NatsBus, job: str) -> float:
+    """From the pipe to a viewer in another process that has received the last line."""
+    argv = [sys.executable, "-m", "benchmarks.bench_logs", url, job]
+    viewer = await asyncio.create_subprocess_exec(*argv, stdout=asyncio.subprocess.PIPE)
+    assert viewer.stdout is not None
+    await viewer.stdout.readline()
     begin = time.perf_counter()
     await our_rate(writer, job)
-    await viewing
+    await viewer.stdout.readline()
     taken = time.perf_counter() - begin
-    await hub.close()
+    await viewer.wait()
     return LINES / taken
 
 
 async def throughput(url: str) -> None:
     bare, ours, piped = [], [], []
-    writer, reader = await connect(url, service="writer"), await connect(url, service="reader")
+    writer = await connect(url, service="writer")
     for number in range(ROUNDS):
         bare.append(await bare_rate(url, f"bare{number}"))
         ours.append(await our_rate(writer, f"ours{number}"))
-        piped.append(await piped_rate(writer, reader, f"piped{number}"))
+        piped.append(await piped_rate(url, writer, f"piped{number}"))
     await writer.close()
-    await reader.close()
     tell(
         "log_lines_per_second",
         bare=round(median(bare)),
@@ -162,4 +174,8 @@ async def run() -> None:
 
 
 if __name__ == "__main__":
-    main(run)
+    if len(sys.argv) == 3:
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
+        uvloop.run(view_to_end(sys.argv[1], sys.argv[2]))
+    else:
+        main(run)

@@ -22,6 +22,7 @@ RING_MESSAGES: Final = 4096
 RING_BYTES: Final = 8 * 1024 * 1024
 PAGE: Final = 500
 IDLE_SECONDS: Final = 10.0
+TURN: Final = 64
 COALESCE_SECONDS: Final = 0.02  # with many viewers, wake them at most this often
 MANY_VIEWERS: Final = 32
 
@@ -129,6 +130,9 @@ class LogHub:
                 async for item in items:
                     if isinstance(item, Stored):
                         self._push(item)
+                        if item.sequence % TURN == 0:  # a burst must not outrun the ring before viewers had their turn
+                            self._wake()
+                            await asyncio.sleep(0)
                     elif self._floor < 0:
                         self._floor = item.sequence
                     self._notify()

@@ -104,17 +104,26 @@ async def publish_out(bus: Bus, out: Out, context: Context, index: int) -> None:
 async def kept(deliveries: Callable[[], Sequence[Delivery]], ack_wait: float) -> AsyncIterator[None]:
     """Tell the broker every third of ``ack_wait`` that the deliveries are still being worked on."""
 
-    async def tell() -> None:
-        while True:
-            await asyncio.sleep(ack_wait / 3)
-            for delivery in deliveries():
-                await delivery.in_progress()
+    loop = asyncio.get_running_loop()
+    told: set[asyncio.Task[None]] = set()
 
-    task = asyncio.create_task(tell())
+    async def tell() -> None:
+        for delivery in deliveries():
+            await delivery.in_progress()
+
+    timer: asyncio.TimerHandle
+
+    def beat() -> None:  # most handlers end before the first beat: a timer costs less than a task for each message
+        nonlocal timer
+        told.add(task := loop.create_task(tell()))
+        task.add_done_callback(told.discard)
+        timer = loop.call_later(ack_wait / 3, beat)
+
+    timer = loop.call_later(ack_wait / 3, beat)
     try:
         yield
     finally:
-        task.cancel()
+        timer.cancel()
 
 
 class Settler:

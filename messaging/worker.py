@@ -19,6 +19,7 @@ __all__ = ["NO_OUTS", "Admission", "BatchWorker", "Context", "Done", "Item", "Re
 
 T = TypeVar("T")
 R = TypeVar("R")
+Stopped = asyncio.Future[Any]  # done once the worker is to stop
 log = logger("messaging.worker")
 
 EXPIRES_SECONDS: Final = 5.0
@@ -65,33 +66,34 @@ class Worker(Generic[T]):
         Raises BusError when the connection is closed for good.
         """
         log.info("worker.started", consumer=self._consumer.name)
+        stopped = asyncio.ensure_future(stop.wait())
+        if self._admission is not None:
+            lanes = {asyncio.create_task(self._admitted(stopped, self._admission))}
+        else:
+            lanes = {asyncio.create_task(self._lane(stopped)) for _ in range(self._slots)}
         try:
-            async with asyncio.TaskGroup() as group:
-                if self._admission is not None:
-                    group.create_task(self._admitted(stop, self._admission))
-                else:
-                    for _ in range(self._slots):
-                        group.create_task(self._lane(stop))
+            await asyncio.wait({stopped, *lanes}, return_when=asyncio.FIRST_COMPLETED)
+            if stopped.done():  # else a lane failed
+                await asyncio.wait(lanes, timeout=FINISH_SECONDS)
         finally:
-            for task in self._running:
+            for task in (stopped, *lanes, *self._running):
                 task.cancel()
-            await asyncio.gather(*self._running, return_exceptions=True)
+            ended = await asyncio.gather(*lanes, *self._running, return_exceptions=True)
+        for error in ended:
+            if isinstance(error, Exception):
+                raise error
         log.info("worker.stopped", consumer=self._consumer.name)
 
-    async def _lane(self, stop: asyncio.Event) -> None:
+    async def _lane(self, stopped: Stopped) -> None:
         """One message after another. Each lane waits at the broker itself, so a new message finds a waiting lane."""
-        while (delivery := await self._next(stop)) is not None:
-            work = self._start(delivery, None)
-            if not await _ended_or(stop, work):
-                await asyncio.wait({work}, timeout=FINISH_SECONDS)
-                work.cancel()
-                await asyncio.wait({work})
+        while (delivery := await self._next(stopped)) is not None:
+            await self._process(delivery, None)
 
-    async def _admitted(self, stop: asyncio.Event, admission: Admission) -> None:
-        while await _unless(stop, admission.acquire()) is not _STOPPED:
+    async def _admitted(self, stopped: Stopped, admission: Admission) -> None:
+        while await _unless(stopped, admission.acquire()) is not _STOPPED:
             delivery = None
             try:
-                delivery = await self._next(stop)
+                delivery = await self._next(stopped)
             finally:
                 if delivery is None:
                     admission.release()
@@ -99,16 +101,16 @@ class Worker(Generic[T]):
                 break
             self._start(delivery, admission)
         if self._running:
-            await asyncio.wait(self._running, timeout=FINISH_SECONDS)
+            await asyncio.wait(self._running)
 
-    async def _next(self, stop: asyncio.Event) -> Delivery | None:
-        """The next message, however long that takes; None once ``stop`` is set."""
-        while not stop.is_set():
+    async def _next(self, stopped: Stopped) -> Delivery | None:
+        """The next message, however long that takes; None once stopped."""
+        while not stopped.done():
             try:
-                fetched = await _unless(stop, self._bus.fetch(self._consumer, expires=EXPIRES_SECONDS))
+                fetched = await _unless(stopped, self._bus.fetch(self._consumer, expires=EXPIRES_SECONDS))
             except (NoResponders, Unavailable) as error:
                 log.warning("worker.waiting", consumer=self._consumer.name, reason=str(error))
-                await _unless(stop, asyncio.sleep(0.5))
+                await _unless(stopped, asyncio.sleep(0.5))
                 continue
             if fetched is _STOPPED:
                 return None
@@ -124,15 +126,19 @@ class Worker(Generic[T]):
 
     async def _process(self, delivery: Delivery, admission: Admission | None) -> None:
         context = context_of(delivery, datetime.now(UTC))
-        structlog.contextvars.bind_contextvars(subject=context.subject, msg_id=context.msg_id)
         outcome: BaseException | None = None
         try:
-            with telemetry.HANDLE_SECONDS.labels(self._consumer.name).time():
+            with (
+                structlog.contextvars.bound_contextvars(subject=context.subject, msg_id=context.msg_id),
+                telemetry.HANDLE_SECONDS.labels(self._consumer.name).time(),
+            ):
                 await self._attempt(delivery, context)
         except asyncio.CancelledError as error:
             outcome = error
-            await delivery.nak()
-            raise
+            if _is_cancelled():
+                await delivery.nak()
+                raise
+            outcome = RuntimeError("the handler awaited something that was cancelled")
         except Exception as error:  # whatever a handler raises is an outcome that the settler judges
             outcome = error
         finally:
@@ -159,11 +165,16 @@ class _Stopped:
 _STOPPED: Final = _Stopped()
 
 
-async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, R] | Awaitable[R]) -> R | _Stopped:
-    """The result of ``work``; _STOPPED when ``stop`` came first, and the work is cancelled and has ended."""
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
+async def _unless(stopped: Stopped, work: Coroutine[Any, Any, R] | Awaitable[R]) -> R | _Stopped:
+    """The result of ``work``; _STOPPED when the stop came first, and the work is cancelled and has ended."""
     task: asyncio.Future[R] = asyncio.ensure_future(work)
     try:
-        if await _ended_or(stop, task):
+        if await _ended_or(stopped, task):
             return task.result()
     finally:
         if not task.done():
@@ -173,13 +184,8 @@ async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, R] | Awaitable[
     return _STOPPED if task.cancelled() or task.exception() else task.result()
 
 
-async def _ended_or(stop: asyncio.Event, task: "asyncio.Future[Any]") -> bool:
-    """Whether the task ended before ``stop`` was set."""
-    if stop.is_set():
-        return task.done()
-    waiter = asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait({waiter, task}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        waiter.cancel()
+async def _ended_or(stopped: Stopped, task: "asyncio.Future[Any]") -> bool:
+    """Whether the task ended before the stop."""
+    if not stopped.done():
+        await asyncio.wait({stopped, task}, return_when=asyncio.FIRST_COMPLETED)
     return task.done()

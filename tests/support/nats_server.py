@@ -88,6 +88,21 @@ async def running(folder: Path, extra: str = "") -> AsyncIterator[NatsServer]:
 
 
 @asynccontextmanager
+async def cluster(folder: Path, size: int = 3) -> AsyncIterator[list[NatsServer]]:
+    """Servers joined to a cluster with JetStream, ended with the block."""
+    ports = [free_port() for _ in range(size)]
+    routes = ", ".join(f'"nats://127.0.0.1:{port}"' for port in ports)
+    extra = 'cluster {{ name: "test", host: "127.0.0.1", port: {port}, routes: [{routes}] }}'
+    servers = [NatsServer(folder / f"n{port}", extra.format(port=port, routes=routes)) for port in ports]
+    await asyncio.gather(*(server.start() for server in servers))
+    try:
+        yield servers
+    finally:
+        for server in servers:
+            await server.kill9()
+
+
+@asynccontextmanager
 async def nats_server(folder: Path) -> AsyncIterator[str]:
     """The URL of a started server; ended with the block."""
     async with running(folder) as server:

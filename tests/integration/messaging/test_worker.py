@@ -145,6 +145,24 @@ async def test_a_bug_is_retried_until_the_limit_then_dead(work: NatsBus) -> None
     assert letter.reason == "ZeroDivisionError: division by zero"
 
 
+async def test_a_cancellation_inside_a_handler_is_a_bug_of_it_and_ends_no_worker(work: NatsBus) -> None:
+    done: list[str] = []
+
+    async def handle(task: Task, _: Context) -> AsyncIterator[Out]:
+        if task.name == "bad":
+            raise asyncio.CancelledError
+        done.append(task.name)
+        for out in NO_OUTS:
+            yield out
+
+    async with working(Worker(work, WORK, handle, Task, slots=1, max_deliveries=1)):
+        await give(work, "bad", "good")
+        (letter,) = await letters(work, 1)
+        await empty(work)
+    assert done == ["good"]
+    assert "cancelled" in letter.reason
+
+
 async def test_bytes_that_do_not_decode_are_dead_at_once_and_block_nobody(work: NatsBus) -> None:
     done: list[str] = []
 
