@@ -155,6 +155,8 @@ class Attempt:
         failure = outcome.failure
         if failure is not None:
             await bench.pipe.system(f"{outcome.result}: {failure.reason} {failure.action}".strip())
+            for line in failure.detail.splitlines():
+                await bench.pipe.system(f"  {line}")
         else:
             await bench.pipe.system(f"{outcome.result}: {outcome.pr_url}")
         await bench.pipe.close()

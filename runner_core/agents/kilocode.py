@@ -57,12 +57,16 @@ class Kilocode:
     def __init__(self, binary: Path, window: Window = Window()) -> None:
         self._binary, self._window = binary, window
         self.name = "kilocode"
+        self._started = False
         self.tools: tuple[Tool, ...] = (Tool(binary.parent, MOUNTED),)
 
     async def probe(self) -> Failure | None:
-        """Starts it once for its version."""
+        """Starts it for its version until that worked once (seconds of processor time), then only looks for it."""
         if not os.access(self._binary, os.X_OK):
             return _missing(f"The Kilocode CLI is not at {self._binary}.")
+        return None if self._started else await self._start()
+
+    async def _start(self) -> Failure | None:
         process = await asyncio.create_subprocess_exec(
             self._binary,
             "--version",
@@ -81,7 +85,7 @@ class Kilocode:
         version = re.search(rb"\d+\.\d+\.\d+", said)
         if process.returncode != 0 or version is None:
             return _missing(f"{self._binary} does not start.", (wrong or said).decode("utf-8", "replace")[-1000:])
-        self.name = f"kilocode {version[0].decode()}"
+        self.name, self._started = f"kilocode {version[0].decode()}", True
         return None
 
     def invocation(self, prompt: str, layout: Layout, *, key: str, model: str, seconds: float) -> Invocation:

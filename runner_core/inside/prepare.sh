@@ -3,12 +3,7 @@
 # VARIANT=base nothing, VARIANT=work all of WORK (a bundle), VARIANT=tests only the files listed in PATHS (NUL between).
 set -eu
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
-STORE="$HOME/.soulcaster/base.git"
-git init -q --bare "$STORE"
-git -C "$STORE" fetch -q "$BASE" refs/heads/base:refs/heads/base
-git -C "$STORE" symbolic-ref HEAD refs/heads/base
-rmdir "$WORKSPACE" 2>/dev/null || true
-git clone -q --local -b base "$STORE" "$WORKSPACE"
+git clone -q -b base "$BASE" "$WORKSPACE"
 cd "$WORKSPACE"
 git remote remove origin
 git config user.name "Soulcaster agent"

@@ -1,0 +1,40 @@
+"""The real Kilocode CLI in a real sandbox, with a scripted model behind the runner's proxy."""
+
+from pathlib import Path
+
+from messaging.connection import NatsBus
+from runner_core.agents.kilocode import Kilocode
+from schemas.jobs import Limits
+from tests.integration.runner.rig import MODEL_KEY, git, rig
+from tests.support.nats_server import NatsServer
+from tests.support.scripted_model import Turn, conversation, scripted_model
+
+BINARY = Path(__file__).parents[3] / "agents/node_modules/@kilocode/cli-linux-x64/bin/kilo"
+TARGET = "/workspace/shop/pricing.py"
+TURNS = (
+    Turn("I read the file first.", "read", {"filePath": TARGET}),
+    Turn("It subtracts.", "edit", {"filePath": TARGET, "oldString": "a - b", "newString": "a + b"}),
+    Turn("Now the tests.", "bash", {"command": "python3 -m unittest -q; env", "description": "Run the tests"}),
+    Turn("total() subtracted; it adds now. The tests pass."),
+)
+
+
+async def test_kilocode_fixes_the_repository_and_a_draft_pull_request_is_opened(
+    nats: NatsServer, bus: NatsBus, tmp_path: Path
+) -> None:
+    async with (
+        scripted_model(conversation(*TURNS)) as model,
+        rig(bus, nats.url, tmp_path, Kilocode(BINARY), model.url) as at,
+    ):
+        job = await at.fixed(limits=Limits(wall_seconds=110))
+        log = await at.log("JOB1")
+        assert job.status == "success", (job.failure, log)
+        assert job.pr_url and job.branch == "soulcaster/job1"
+        assert at.branches() == ["main", "soulcaster/job1"]
+        assert git(at.repo, "show", "soulcaster/job1:shop/pricing.py").endswith("return a + b")
+        assert job.report is not None and job.report.verification.verdict == "reproduced"
+        assert "total() subtracted" in job.report.summary
+        assert "read shop/pricing.py" in log and "$ python3 -m unittest -q" in log
+        assert MODEL_KEY not in log and set(model.keys) == {MODEL_KEY}
+        assert job.usage.requests >= 4 and job.usage.input_tokens > 0
+        await at.nothing_left()
