@@ -20,12 +20,12 @@ PAIR_BUCKETS = (1 << 19) - 1
 
 
 class Analysis(msgspec.Struct, frozen=True):
-    """terms: {(kind, text): weight}. lines: keys for the boilerplate filter. regime: TEXT, TRACE or SHORT.
+    """terms: {(kind, text): weight}. lines: keys for the boilerplate filter. shape: TEXT, TRACE or SHORT.
     prose/title: cleaned texts for the vectors. day: days since 1970 or nan. words: number of prose words."""
 
     terms: dict[tuple[int, str], float]
     lines: list[int]
-    regime: int
+    shape: int
     title: str
     prose: str
     day: float
@@ -49,23 +49,23 @@ def analyse(report: Report, boilerplate: Boilerplate) -> Analysis:
     prose, lines = boilerplate.filter(body)
     trace = parse(given + "\n" + inner if inner else given)
     body_words = tokens(prose)
-    regime = _regime(title, prose, len(body_words), bool(trace.frames) or bool(given.strip()))
+    shape = _shape(title, prose, len(body_words), bool(trace.frames) or bool(given.strip()))
     message = trace.message[:2_000]
     terms: dict[tuple[int, str], float] = {}
-    _prose_terms(terms, title, body_words, message if regime == TRACE else message[:400])
+    _prose_terms(terms, title, body_words, message if shape == TRACE else message[:400])
     _trace_terms(terms, trace.frames, (*trace.errors, *errors_in(title), *errors_in(prose)), message)
     return Analysis(
-        terms=terms, lines=lines, regime=regime, title=title, prose=prose,
+        terms=terms, lines=lines, shape=shape, title=title, prose=prose,
         day=day_of(report.created_at), words=len(body_words), frames=len(trace.frames),
     )  # fmt: skip
 
 
-def _regime(title: str, prose: str, words: int, traced: bool) -> int:
+def _shape(title: str, prose: str, words: int, traced: bool) -> int:
     if traced:
         return TRACE if words < 5 else TEXT
     body = " ".join(prose.split())
     one_line = "\n" not in prose.strip() and words <= SHORT_WORDS
-    untitled = not title or body.startswith(title.rstrip(" .…")) or not body
+    untitled = bool(body) and (not title or body.startswith(title.rstrip(" .…")))
     return SHORT if one_line and untitled else TEXT
 
 

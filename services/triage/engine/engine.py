@@ -7,7 +7,7 @@ import numpy as np
 
 from services.triage.engine import features as f
 from services.triage.engine import scorer
-from services.triage.engine.analyse import Analysis
+from services.triage.engine.analyse import SHORT, TEXT, Analysis
 from services.triage.engine.book import Book
 from services.triage.engine.clusters import Constraints, Correction
 from services.triage.engine.corpus import F32, I64
@@ -15,20 +15,20 @@ from services.triage.engine.index import Entry, Index, Prepared
 from services.triage.engine.memo import decode, encode
 from services.triage.engine.reasons import explain
 from services.triage.engine.text import token_parts, tokens
-from services.triage.engine.types import Assignment, Proposal, Reason, Relink, Report, Suggestion
+from services.triage.engine.types import Assignment, Proposal, Reason, Report, Suggestion
 from services.triage.engine.vectors import load_table
 
 
 class Config(msgspec.Struct, frozen=True):
     """Thresholds per regime (text reports, trace-only events, short messages), on the joined score 0..1.
 
-    join: a report joins a cluster by itself from here on. relink: two clusters nobody has looked at become
-    one from here on; where a person has looked the same evidence is a proposal. mean_share: weight of the
-    mean over members against the best member. vectors False = words only.
+    join: a report joins a cluster by itself from here on. propose: a second cluster that scores this much
+    (and at least its join) becomes a merge proposal. mean_share: weight of the mean over members against the
+    best member. vectors False = words only.
     """
 
     join: tuple[float, float, float] = (0.3, 0.2, 0.35)
-    relink: tuple[float, float, float] = (0.5, 0.4, 0.5)
+    propose: float = 0.3
     mean_share: float = 0.4
     members_asked: int = 12
     clusters_asked: int = 3
@@ -113,10 +113,8 @@ class Engine:
         suggestions = self._suggest(prepared, scored, cluster, barred, spelling)
         candidates = self._candidates(scored)
         doc = self._store(prepared, scored.context, cluster)
-        relinked = self._relink(doc, prepared, scored, cluster)
-        return Assignment(
-            report.id, self.book.clusters.of[doc], new, round(score, 4), reasons, suggestions, candidates, relinked
-        )
+        self._notice(doc, scored, cluster, max(limit, self.config.propose))
+        return Assignment(report.id, cluster, new, round(score, 4), reasons, suggestions, candidates)
 
     def last_memo(self) -> bytes:
         """What was learned from the report assigned last (about 3 kB), to store beside it for `restore`."""
@@ -127,16 +125,26 @@ class Engine:
         if not len(docs):
             return _Scored({}, {}, [], None)
         x, context = self.index.compare(prepared, docs)
-        model = self.models[prepared.query.regime]
-        score = dict(zip(docs.tolist(), model.score(x).tolist(), strict=True))
+        regime = prepared.query.regime
+        score = dict(zip(docs.tolist(), self._pair_scores(x, regime), strict=True))
         row = dict(zip(docs.tolist(), x, strict=True))
         found = dict(score)
         more = self._unfound(score)
         if len(more):
             x, _ = self.index.compare(prepared, more, context)
-            score.update(zip(more.tolist(), model.score(x).tolist(), strict=True))
+            score.update(zip(more.tolist(), self._pair_scores(x, regime), strict=True))
             row.update(zip(more.tolist(), x, strict=True))
         return _Scored(score, row, self._mixed(found, score), context)
+
+    def _pair_scores(self, x: F32, regime: int) -> list[float]:
+        """Scores of feature rows. A short message is compared with a full report as reports are."""
+        if regime != SHORT:
+            return [float(value) for value in self.models[regime].score(x)]
+        score = self.models[SHORT].score(x)
+        full = x[:, f.NAMES.index("regime_c")] != SHORT
+        if full.any():
+            score[full] = self.models[TEXT].score(x[full])
+        return [float(value) for value in score]
 
     def _unfound(self, score: dict[int, float]) -> I64:
         """Members of the most promising clusters that retrieval did not bring."""
@@ -211,25 +219,13 @@ class Engine:
             for _, cluster, doc in offered[: self.config.suggested]
         )  # fmt: skip
 
-    def _relink(self, doc: int, prepared: Prepared, scored: _Scored, cluster: str) -> tuple[Relink, ...]:
-        """A report that belongs to two clusters speaks for making them one."""
-        limit = self.config.relink[prepared.query.regime]
-        done: list[Relink] = []
+    def _notice(self, doc: int, scored: _Scored, cluster: str, limit: float) -> None:
+        """A report that would fit two clusters speaks for making them one: a person decides."""
         for score, other, best in scored.clusters:
             if score < limit:
                 break
-            into = self.book.clusters.of[doc]
-            if other == into or other not in self.book.clusters.members:
-                continue
-            if self.book.apart(into, other):
-                continue
-            if into in self.book.clusters.touched or other in self.book.clusters.touched:
-                self.book.propose(into, other, score, doc, best)
-                continue
-            older, newer = self.book.older_first(into, other)
-            moved = self.book.clusters.join(older, newer)
-            done.append(Relink(older, newer, round(score, 4), tuple(self.book.ids[d] for d in moved)))
-        return tuple(done)
+            if other != cluster and not self.book.apart(cluster, other):
+                self.book.propose(cluster, other, score, doc, best)
 
     # ---- corrections by people
 

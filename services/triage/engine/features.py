@@ -164,8 +164,8 @@ def matrix(
 ) -> tuple[F32, Context]:
     """The feature matrix (rows, COUNT) and the context to hand to later passes of the same arrival."""
     rows = len(facts.days)
-    vector = facts.vectors.astype(np.float32) @ query.vector
-    title_vector = facts.title_vectors.astype(np.float32) @ query.title_vector
+    vector = np.vecdot(facts.vectors.astype(np.float32), query.vector)
+    title_vector = np.vecdot(facts.title_vectors.astype(np.float32), query.title_vector)
     base = _base(sums, vector, query.regime)
     if context is None:
         context = Context(np.sort(base)[::-1], _top_mean(sums.cos[:, WORD]), _top_mean(vector))

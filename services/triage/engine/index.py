@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.triage.engine import features as f
-from services.triage.engine.analyse import SHORT, TRACE, Analysis, analyse
+from services.triage.engine.analyse import SHORT, TEXT, TRACE, Analysis, analyse
 from services.triage.engine.corpus import (
     ERROR,
     F32,
@@ -68,6 +68,7 @@ class Entry(msgspec.Struct):
     words: int
     frames: int
     regime: int
+    short: bool
     source: str
     top_frame: int
     hubs: tuple[float, float]
@@ -112,6 +113,7 @@ class Index:
         self._hubs = Grow(np.float32, 2)
         self._lines = _Counted()
         self._sources: dict[str, int] = {}
+        self._short: dict[str, tuple[int, int]] = {}
         self._scratch = np.zeros(1_024, dtype=np.float32)
         self.alive = Grow(np.bool_)
 
@@ -132,11 +134,18 @@ class Index:
             terms=terms, weights=weights, idf=self.corpus.idf(terms),
             vector=vector, title_vector=title_vector,
             tokens=aligned, token_weights=self.token_weights.of(aligned),
-            day=analysis.day, words=analysis.words, frames=analysis.frames, regime=analysis.regime,
+            day=analysis.day, words=analysis.words, frames=analysis.frames,
+            regime=self._regime(report.source, analysis.shape),
             source=self._sources.get(report.source, -1),
             top_frame=self.corpus.term(FRAME, frames[0]) if frames else -1,
         )  # fmt: skip
         return Prepared(report, analysis, query, all_tokens)
+
+    def _regime(self, source: str, shape: int) -> int:
+        """One short line among full reports is a terse report, not one of a stream of messages: a report
+        counts as SHORT only where at least half of what its source sent before was short."""
+        short, seen = self._short.get(source, (0, 0))
+        return TEXT if shape == SHORT and 2 * short < seen else shape
 
     def _meaning(self, analysis: Analysis) -> tuple[I32, F32, F32, I32]:
         if self.table is None:
@@ -202,6 +211,7 @@ class Index:
             lines=sorted(set(prepared.analysis.lines)), tokens=np.unique(prepared.all_tokens), aligned=padded,
             vector=query.vector.astype(np.float16), title_vector=query.title_vector.astype(np.float16),
             day=query.day, words=query.words, frames=query.frames, regime=query.regime,
+            short=prepared.analysis.shape == SHORT,
             source=prepared.report.source, top_frame=query.top_frame,
             hubs=(context.hub_word, context.hub_vector) if context else (0.0, 0.0),
         )  # fmt: skip
@@ -213,6 +223,8 @@ class Index:
         self.token_weights.learn(entry.tokens)
         self.vectors.add(entry.vector)
         self.title_vectors.add(entry.title_vector)
+        short, seen = self._short.get(entry.source, (0, 0))
+        self._short[entry.source] = (short + entry.short, seen + 1)
         source = self._sources.setdefault(entry.source, len(self._sources))
         self._aligned.extend([entry.aligned])
         self._days.extend([entry.day])

@@ -26,6 +26,7 @@ class _Memo(msgspec.Struct, array_like=True):
     words: int
     frames: int
     regime: int
+    short: bool
     source: str
     top_frame: int
     hubs: tuple[float, float]
@@ -40,7 +41,7 @@ def encode(index: Index, entry: Entry) -> bytes:
         entry.norms.astype(np.float32).tobytes(), entry.lines,
         entry.tokens.astype(np.int32).tobytes(), entry.aligned.astype(np.int32).tobytes(),
         entry.vector.astype(np.float16).tobytes(), entry.title_vector.astype(np.float16).tobytes(),
-        entry.day, entry.words, entry.frames, entry.regime, entry.source,
+        entry.day, entry.words, entry.frames, entry.regime, entry.short, entry.source,
         places.get(entry.top_frame, -1), entry.hubs,
     )  # fmt: skip
     return zlib.compress(msgspec.msgpack.encode(memo), 1)
@@ -65,6 +66,6 @@ def decode(index: Index, data: bytes) -> Entry | None:
         tokens=np.frombuffer(memo.tokens, dtype=np.int32), aligned=np.frombuffer(memo.aligned, dtype=np.int32),
         vector=np.frombuffer(memo.vector, dtype=np.float16),
         title_vector=np.frombuffer(memo.title_vector, dtype=np.float16),
-        day=memo.day, words=memo.words, frames=memo.frames, regime=memo.regime, source=memo.source,
+        day=memo.day, words=memo.words, frames=memo.frames, regime=memo.regime, short=memo.short, source=memo.source,
         top_frame=int(terms[memo.top_frame]) if memo.top_frame >= 0 else -1, hubs=memo.hubs,
     )  # fmt: skip

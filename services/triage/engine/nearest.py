@@ -1,4 +1,8 @@
-"""Nearest vectors: exact while the set is small, a graph index (HNSW, by usearch) above that."""
+"""Nearest vectors: exact while the set is small, a graph index (HNSW, by usearch) above that.
+
+vecdot and not @: BLAS would start a thread per core for each search, which costs ten times the search
+on a busy machine.
+"""
 
 from typing import Any
 
@@ -34,7 +38,7 @@ class Nearest:
         if not size or not vector.any():
             return np.zeros(0, dtype=np.int64)
         if self._exact is not None and size <= EXACT_UP_TO:
-            return _best(np.asarray(self._exact.view @ vector, dtype=np.float32), top)
+            return _best(np.vecdot(self._exact.view, vector), top)
         if self._graph is None:
             self._build()
             self._exact = None

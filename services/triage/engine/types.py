@@ -53,7 +53,7 @@ class Proposal(msgspec.Struct, frozen=True):
 
 
 class Relink(msgspec.Struct, frozen=True):
-    """Two clusters nobody has looked at became one: the members of `other` now belong to `into`."""
+    """Two clusters became one: the members of `other` now belong to `into`."""
 
     into: str
     other: str
@@ -65,7 +65,9 @@ class Assignment(msgspec.Struct, frozen=True):
     """Where a report went. `score` is the probability-like value of the join (1.0 for a new cluster).
 
     `candidates`: up to five earlier report ids, best first. `suggestions`: the clusters of the best of
-    them, at most five, the chosen cluster left out. `relinked`: see `Relink`; apply in order.
+    them, at most five, the chosen cluster left out. `relinked`: clusters joined by this arrival, to apply
+    in order; the present engine never joins clusters by itself (measured: wrong two times in three), it
+    makes proposals instead.
     """
 
     item_id: str

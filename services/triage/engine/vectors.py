@@ -78,6 +78,6 @@ def pool(table: Table, weights: Weights, ids: I32) -> F32:
     """Unit vector of a token sequence; zeros when there is none."""
     if not len(ids):
         return np.zeros(table.embedding.shape[1], dtype=np.float32)
-    total = weights.of(ids) @ table.embedding[ids]
+    total = np.einsum("i,ij->j", weights.of(ids), table.embedding[ids])
     norm = float(np.linalg.norm(total))
     return np.asarray(total / norm if norm > 1e-9 else total * 0.0, dtype=np.float32)

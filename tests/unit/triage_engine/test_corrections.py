@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.triage.engine import Engine, UnknownId
+from services.triage.engine import Config, Engine, UnknownId
 from tests.unit.triage_engine.streams import stream
 
 
@@ -81,14 +81,30 @@ def test_constraints_survive_a_restart() -> None:
     assert [back.assign(r).cluster_id for r in rest] == [engine.assign(r).cluster_id for r in rest]
 
 
-def test_clusters_people_have_seen_are_never_joined_by_the_engine() -> None:
-    engine = engine_with(2)
-    first = engine.cluster_of("4-0")
-    second = engine.split(first, ["4-1"]).cluster_id
-    for report in stream(3)[12:]:
-        placed = engine.assign(report)
-        assert not {first, second} & {r.other for r in placed.relinked}
+def test_late_evidence_for_a_merge_is_a_proposal_and_moves_nothing() -> None:
+    engine = Engine(Config(join=(2.0, 2.0, 2.0)))
+    reports = [r for r in stream(2) if r.id in {"4-0", "4-1"}]
+    for report in reports:
+        engine.assign(report)
     assert engine.cluster_of("4-0") != engine.cluster_of("4-1")
+    third = next(r for r in stream(3) if r.id == "4-2")
+    eager = Config(join=(0.05, 0.05, 0.05), propose=0.05)
+    late = Engine.restore([(r, engine.cluster_of(r.id)) for r in reports], config=eager)
+    late.assign(third)
+    found = late.proposals()
+    assert [(p.into, p.other) for p in found] == [(engine.cluster_of("4-0"), engine.cluster_of("4-1"))]
+    assert late.cluster_of("4-0") != late.cluster_of("4-1")
+    late.merge(found[0].into, [found[0].other])
+    assert late.proposals() == []
+
+
+def test_clusters_people_keep_apart_are_not_proposed() -> None:
+    engine = engine_with(2)
+    engine.split(engine.cluster_of("4-0"), ["4-1"])
+    for report in stream(3)[12:]:
+        engine.assign(report)
+    assert engine.cluster_of("4-0") != engine.cluster_of("4-1")
+    assert engine.proposals() == []
 
 
 def test_an_unknown_id_is_an_error_of_its_own() -> None:

@@ -49,7 +49,7 @@ def test_a_join_tells_its_reasons_in_words_of_the_report() -> None:
 
 
 def test_a_report_that_stays_alone_is_offered_at_most_five_earlier_ones() -> None:
-    engine = Engine(Config(join=(2.0, 2.0, 2.0), relink=(2.0, 2.0, 2.0)))
+    engine = Engine(Config(join=(2.0, 2.0, 2.0)))
     reports = stream(3)
     placed = [engine.assign(r) for r in reports]
     assert all(p.new for p in placed)
