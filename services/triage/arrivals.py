@@ -9,10 +9,9 @@ import msgspec
 from schemas.feedback import FeedbackItem
 from services.triage.changes import AUTOMATIC, Change
 from services.triage.database import Database
-from services.triage.engine import Assignment
 from services.triage.grouping import Grouped, Grouping
 from services.triage.rows import assigned_values, feedback_values, report_of
-from services.triage.store import clusters, reports, work
+from services.triage.store import reports, work
 
 _UPDATABLE: Final = (
     "title", "body", "raw_text", "metadata", "status", "repo", "github_repo_url", "stacktrace", "frames",
@@ -78,60 +77,13 @@ def _sorted_out(
 async def _group(change: Change, rows: list[dict[str, Any]], grouped: Grouped) -> None:
     for row, found in zip(rows, grouped.assignments, strict=True):
         row |= assigned_values(found)
-    final = _after_relinks(grouped.assignments)
-    moves: dict[str, list[str]] = {}
-    arrived = {row["id"] for row in rows}
-    for row in rows:
-        row["cluster_id"] = final.get(row["cluster_id"], row["cluster_id"])
-    for found in grouped.assignments:
-        for relink in found.relinked:
-            moves.setdefault(final.get(relink.into, relink.into), []).extend(
-                item for item in relink.items if item not in arrived
-            )
     await reports.add(change.connection, rows, grouped.memos)
-    for into, items in moves.items():
-        await reports.put_in(change.connection, items, into)
     await change.touch([row["cluster_id"] for row in rows])
-    await _tell(change, rows, grouped.assignments, final)
-
-
-def _after_relinks(assignments: Sequence[Assignment]) -> dict[str, str]:
-    """``{cluster: where its reports are after the whole batch}`` for clusters that became part of another."""
-    final: dict[str, str] = {}
-    for found in assignments:
-        for relink in found.relinked:
-            final = {key: relink.into if value == relink.other else value for key, value in final.items()}
-            final[relink.other] = relink.into
-            final.pop(relink.into, None)
-    return final
-
-
-async def _tell(
-    change: Change, rows: list[dict[str, Any]], assignments: Sequence[Assignment], final: dict[str, str]
-) -> None:
-    await change.touch([*final.values()])
-    existing = await _existing(change, final)
-    for found in assignments:
-        for relink in found.relinked:
-            into = final.get(relink.into, relink.into)
-            message = f"Later evidence showed that cluster {relink.other} is the same"
-            change.note(into, "relinked", message, details={"other": relink.other, "score": relink.score})
-    for other in existing:
-        change.merged(other, final[other])
-        change.note(other, "relinked", f"It is part of cluster {final[other]} now", details={"into": final[other]})
-    for row, found in zip(rows, assignments, strict=True):
-        cluster_id = row["cluster_id"]
-        if found.new and cluster_id == found.cluster_id:
-            change.note(cluster_id, "created", f"Began with a report from {row['source']}: {row['title'][:200]}")
+    for row, found in zip(rows, grouped.assignments, strict=True):
+        if found.new:
+            change.note(found.cluster_id, "created", f"Began with a report from {row['source']}: {row['title'][:200]}")
         elif row["status"] == "open":
-            regressed(change, cluster_id, row)
-
-
-async def _existing(change: Change, final: dict[str, str]) -> list[str]:
-    """Clusters that were stored before and are now part of others; those born in this batch leave no trace."""
-    found = await clusters.load(change.connection, change.project_id, list(final))
-    await change.touch(list(found))
-    return list(found)
+            regressed(change, found.cluster_id, row)
 
 
 def regressed(change: Change, cluster_id: str, report: dict[str, Any]) -> None:
