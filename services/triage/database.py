@@ -14,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 MIGRATION_LOCK: Final = 7_310_233_917  # key of PostgreSQL's advisory lock around migrations
-BUSY_SECONDS: Final = 10.0
+BUSY_SECONDS: Final = 3.0
 _DRIVERS: Final = {
     "sqlite": "sqlite+aiosqlite",
     "postgresql": "postgresql+asyncpg",

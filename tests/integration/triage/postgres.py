@@ -61,6 +61,11 @@ class Postgres:
     def stop(self) -> None:
         self._run("pg_ctl", "-D", str(self._folder / "data"), "-m", "immediate", "-w", "stop")
 
+    def restart(self) -> None:
+        """As after a crash: connections break, nobody is asked."""
+        self._run("pg_ctl", "-D", str(self._folder / "data"), "-m", "immediate", "-w", "stop")
+        self.start()
+
     def url(self, name: str) -> str:
         self._run("createdb", "-h", "127.0.0.1", "-p", str(self._port), "-U", "tester", name)
         return f"postgresql://tester@127.0.0.1:{self._port}/{name}"

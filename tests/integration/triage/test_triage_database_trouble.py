@@ -1,0 +1,60 @@
+"""A database that is locked or restarted delays reports and answers 503; nothing is lost, nothing half stored."""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from schemas import subjects
+from schemas.triage import CallFailed
+from services.triage.database import driver_url
+from tests.integration.triage.conftest import DATABASES
+from tests.integration.triage.postgres import Postgres
+from tests.integration.triage.stack import Stack, all_of, report, running
+from tests.support.eventually import eventually
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_locked_sqlite_file_answers_503_and_reports_wait_in_the_stream(stack: Stack, tmp_path: Path) -> None:
+    await stack.send(report("a1", "Before the lock"))
+    (item,) = await stack.stored(1)
+    lock = sqlite3.connect(tmp_path / "triage.db", isolation_level=None, check_same_thread=False)
+    try:
+        await asyncio.to_thread(lock.execute, "BEGIN EXCLUSIVE")  # triage works in this very loop
+        await stack.send(report("a2", "During the lock, about another matter"))
+        with pytest.raises(CallFailed) as caught:
+            await stack.call("cluster_edit", id=item.cluster_id, changes={"title": "Locked"})
+        assert (caught.value.error.status, caught.value.error.retry_after) == (503, 1.0)
+        assert (await stack.call("stats")).total_feedback == 1
+        lock.execute("ROLLBACK")
+    finally:
+        lock.close()
+    await stack.stored(2)
+    assert (await stack.call("cluster_get", id=item.cluster_id)).title == "Before the lock"
+
+
+@pytest.mark.parametrize("database_url", [name for name in DATABASES if name == "postgresql"], indirect=True)
+async def test_a_restarted_postgresql_loses_nothing(idle: Stack, postgres_server: Postgres) -> None:
+    async with running(idle):
+        await idle.send(*(report(f"a{n}", f"Trouble {n}", fingerprint=str(n % 5)) for n in range(100)))
+        await asyncio.to_thread(postgres_server.restart)
+        await idle.send(*(report(f"b{n}", f"Other {n}", fingerprint=str(n % 5)) for n in range(50)))
+
+        async def all_there() -> None:
+            try:
+                stats = await idle.call("stats", timeout=1)
+            except Exception as error:  # 503 while the server starts
+                raise AssertionError(str(error)) from error
+            assert stats.total_feedback == 150
+
+        await eventually(all_there, within=30)
+        assert sum(cluster.count for cluster in await idle.clusters()) == 150
+        assert await all_of(idle.bus, subjects.DEAD, "dead.>") == []
+
+
+def test_database_addresses_are_read_with_or_without_a_driver() -> None:
+    assert driver_url("sqlite+aiosqlite:////x/t.db") == driver_url("sqlite:////x/t.db") == "sqlite+aiosqlite:////x/t.db"
+    assert driver_url("postgres://h/d") == driver_url("postgresql://h/d") == "postgresql+asyncpg://h/d"
+    with pytest.raises(ValueError, match="DATABASE_URL"):
+        driver_url("mysql://h/d")
