@@ -113,7 +113,7 @@ async def _run(
         *argv,
         env=environ,
         cwd=folder,
-        stdin=asyncio.subprocess.PIPE,
+        stdin=asyncio.subprocess.PIPE if stdin else asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
@@ -145,12 +145,13 @@ def _kill_group(pid: int) -> None:
 
 
 async def _feed(process: asyncio.subprocess.Process, data: bytes) -> None:
-    assert process.stdin is not None
+    if process.stdin is None:
+        return
     try:
         process.stdin.write(data)
         await process.stdin.drain()
-    except (BrokenPipeError, ConnectionResetError):
-        return  # git ended early; its exit code tells
+    except (BrokenPipeError, ConnectionResetError, RuntimeError):
+        return  # git ended early, its exit code tells; uvloop says so with a RuntimeError
     finally:
         process.stdin.close()
 

@@ -28,7 +28,8 @@ async def follow_job(session: Gateway, job_id: str) -> dict[str, Any]:
         async for event in session.events(f"/jobs/{job_id}/events"):
             if event.name == "end":
                 break
-            _told(json.loads(event.data))
+            if event.name == "status":
+                _told(json.loads(event.data))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(tail), 5)
     finally:
