@@ -12,7 +12,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
 
-from messaging.merging import merge_pages
+from messaging.pages import Pages
 from messaging.ports import Bus, BusError, CaughtUp, Stored
 from runtime.logs import logger
 
@@ -20,10 +20,12 @@ log = logger("messaging.hub")
 
 RING_MESSAGES: Final = 4096
 RING_BYTES: Final = 8 * 1024 * 1024
-PAGE: Final = 500
 IDLE_SECONDS: Final = 10.0
 TURN: Final = 64
-COALESCE_SECONDS: Final = 0.02  # with many viewers, wake them at most this often
+# With many viewers they are woken less often: waking a thousand for each message would keep the loop busy with nothing
+# else, and all of them would see everything later than with a pause of 50 ms.
+COALESCE_SECONDS_PER_VIEWER: Final = 50e-6
+COALESCE_SECONDS_MOST: Final = 0.06
 MANY_VIEWERS: Final = 32
 
 
@@ -60,6 +62,7 @@ class LogHub:
         self._waking: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._failure: BusError | None = None
+        self._pages = Pages(bus, stream, self._subjects, self._render)
         self.viewers = 0
 
     async def join(self, after: int) -> AsyncGenerator[Stored | CaughtUp | Lagged, None]:
@@ -86,6 +89,7 @@ class LogHub:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
+        await self._pages.close()
 
     async def _walk(self, after: int) -> AsyncGenerator[list[tuple[Stored, bytes]] | CaughtUp | Lagged, None]:
         self.viewers += 1
@@ -97,14 +101,15 @@ class LogHub:
                 if cursor < self._floor:
                     if joined:
                         yield Lagged(cursor)
-                    step = await self._page(cursor)
+                    step, complete_to = await self._pages.get(cursor, self._floor)
+                    if not step:
+                        cursor = max(cursor, complete_to)  # the stream holds nothing between
+                        continue
                 else:
                     step = self._from_ring(cursor)
                 if step:
                     cursor = step[-1][0].sequence
                     yield step
-                elif cursor < self._floor:
-                    cursor = self._floor  # the stream holds nothing between
                 else:
                     if not joined:
                         joined = True
@@ -163,15 +168,12 @@ class LogHub:
         start = bisect_right(self._sequences, cursor)
         return list(zip(self._items[start:], self._frames[start:], strict=True))
 
-    async def _page(self, cursor: int) -> list[tuple[Stored, bytes]]:
-        pages = [await self._bus.page(self._stream, subject, after=cursor, limit=PAGE) for subject in self._subjects]
-        return [(stored, self._render(stored)) for stored in merge_pages(pages, PAGE)]
-
     def _notify(self) -> None:
         if self.viewers <= MANY_VIEWERS:
             self._wake()
         elif self._waking is None:
-            self._waking = asyncio.get_running_loop().call_later(COALESCE_SECONDS, self._wake)
+            pause = min(self.viewers * COALESCE_SECONDS_PER_VIEWER, COALESCE_SECONDS_MOST)
+            self._waking = asyncio.get_running_loop().call_later(pause, self._wake)
 
     def _wake(self) -> None:
         if self._waking is not None:

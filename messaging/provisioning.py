@@ -1,9 +1,11 @@
 """Applying the topology: create what is missing, update what differs, touch nothing else."""
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from messaging import jetstream
 from messaging.link import Link
+from messaging.ports import NoResponders, Unavailable
 from messaging.topology import (
     CONSUMERS,
     Consumer,
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 
 log = logger("messaging.provisioning")
 _NS: Final = 1_000_000_000
-_SECONDS: Final = 30.0  # a cluster places three replicas of a stream in this call
+_TRY_SECONDS: Final = 3.0  # a cluster without a leader yet answers nothing at all
+_ALL_SECONDS: Final = 60.0
 
 
 async def apply(
@@ -32,16 +35,32 @@ async def apply(
         await _write_consumer(bus.link, consumer)
 
 
+async def _ask(link: Link, verb: str, body: object = None) -> jetstream.Reply:
+    """One API call, repeated while there is nobody to answer it: a cluster needs seconds to elect its leader.
+
+    Every call made here may be repeated: creating what exists with the same configuration succeeds.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + _ALL_SECONDS
+    while True:
+        try:
+            return await jetstream.call(link, verb, body, timeout=_TRY_SECONDS)
+        except (NoResponders, Unavailable) as error:
+            if loop.time() > deadline:
+                raise Unavailable(f"{error}. Is JetStream on, and does the cluster have a leader?") from error
+        await asyncio.sleep(0.25)
+
+
 async def ensure_stream(link: Link, spec: StreamSpec, profile: Profile) -> None:
     """Create or update one stream. Raises BusError when the broker cannot change what differs (storage, retention)."""
     wanted = stream_config(spec, profile)
     try:
-        current = (await jetstream.call(link, f"STREAM.INFO.{spec.name}", timeout=_SECONDS)).config
+        current = (await _ask(link, f"STREAM.INFO.{spec.name}")).config
     except jetstream.ApiFailure as error:
         if error.err_code != jetstream.STREAM_NOT_FOUND:
             raise
         try:
-            await jetstream.call(link, f"STREAM.CREATE.{spec.name}", wanted, timeout=_SECONDS)
+            await _ask(link, f"STREAM.CREATE.{spec.name}", wanted)
         except jetstream.ApiFailure as late:
             if late.err_code != jetstream.STREAM_NAME_IN_USE:  # another provisioner was faster
                 raise
@@ -50,7 +69,7 @@ async def ensure_stream(link: Link, spec: StreamSpec, profile: Profile) -> None:
         return
     changed = {name: value for name, value in wanted.items() if current.get(name, _ABSENT.get(name)) != value}
     if changed:
-        await jetstream.call(link, f"STREAM.UPDATE.{spec.name}", {**current, **wanted}, timeout=_SECONDS)
+        await _ask(link, f"STREAM.UPDATE.{spec.name}", {**current, **wanted})
         log.info("stream.updated", stream=spec.name, changed=sorted(changed))
 
 
@@ -92,7 +111,7 @@ def stream_config(spec: StreamSpec, profile: Profile) -> dict[str, Any]:
 async def ensure_consumer(link: Link, consumer: Consumer) -> None:
     """Create unless it exists: a service without the right to create may call this for a provisioned consumer."""
     try:
-        await jetstream.call(link, f"CONSUMER.INFO.{consumer.stream}.{consumer.name}")
+        await _ask(link, f"CONSUMER.INFO.{consumer.stream}.{consumer.name}")
     except jetstream.ApiFailure as error:
         if error.err_code != jetstream.CONSUMER_NOT_FOUND:
             raise
@@ -115,4 +134,4 @@ async def _write_consumer(link: Link, consumer: Consumer) -> None:
         **({"filter_subject": consumer.filters[0]} if single else {"filter_subjects": list(consumer.filters)}),
     }
     verb = f"CONSUMER.CREATE.{consumer.stream}.{consumer.name}" + (f".{consumer.filters[0]}" if single else "")
-    await jetstream.call(link, verb, {"stream_name": consumer.stream, "config": config}, timeout=_SECONDS)
+    await _ask(link, verb, {"stream_name": consumer.stream, "config": config})

@@ -78,6 +78,31 @@ async def test_a_thousand_viewers_share_one_consumer(bus: NatsBus) -> None:
     await hubs.close()
 
 
+async def test_a_thousand_viewers_who_return_at_once_read_the_past_together(nats: NatsServer, bus: NatsBus) -> None:
+    await put(bus, *range(1500))
+    hub = LogHub(bus, "LOGS", ["logs.p.j"])
+    viewers = [Viewer(hub, after=number % 7) for number in range(1000)]
+    for number, viewer in enumerate(viewers):
+        assert await viewer.sees(1500 - number % 7, within=30) == list(range(number % 7, 1500))
+    for viewer in viewers:
+        viewer.task.cancel()
+    await hub.close()
+
+
+async def test_a_viewer_who_returns_while_the_broker_is_away_waits_for_it(nats: NatsServer, bus: NatsBus) -> None:
+    await put(bus, *range(10))
+    hub = LogHub(bus, "LOGS", ["logs.p.j"])
+    first = Viewer(hub)
+    await first.sees(10)
+    await nats.kill9()
+    late = Viewer(hub)
+    await nats.start()
+    assert await late.sees(10, within=15) == list(range(10))
+    await first.leave()
+    await late.leave()
+    await hub.close()
+
+
 async def test_a_slow_viewer_falls_off_the_ring_and_reads_the_rest_from_the_stream(bus: NatsBus) -> None:
     hub = LogHub(bus, "LOGS", ["logs.p.j"])
     slow, quick = Viewer(hub), Viewer(hub)
