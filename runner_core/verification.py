@@ -15,6 +15,15 @@ from schemas.plans import Plan
 
 CHECK_SECONDS = 600.0
 TAIL = 4_000
+# Package managers say at once that there is no network instead of trying for half a minute.
+OFFLINE = {
+    "PIP_NO_INDEX": "1",
+    "UV_OFFLINE": "1",
+    "npm_config_offline": "true",
+    "YARN_ENABLE_NETWORK": "false",
+    "CARGO_NET_OFFLINE": "true",
+    "GOPROXY": "off",
+}
 MakeSandbox = Callable[[], Awaitable[Sandbox]]
 
 
@@ -50,7 +59,8 @@ async def _check(
         await prepare(sandbox, bundles.base, variant, bundles.work if variant == "work" else None)
         troubled = ""
         for setup in plan.setup_commands:
-            exit, said = await _shell(sandbox, setup, pipe, seconds)
+            exit, said = await _shell(sandbox, setup, pipe, seconds, shown=False)
+            await pipe.system(f"set-up `{setup}`: {_how(exit)} after {exit.seconds:.1f} s, without a network")
             if exit.code != 0 and not troubled:
                 troubled = f"`{setup}` ended with {_how(exit)} without a network: {tail(said, 300)}"
         exit, said = await _shell(sandbox, command, pipe, seconds)
@@ -70,9 +80,11 @@ async def _check(
     return check, troubled
 
 
-async def _shell(sandbox: Sandbox, command: str, pipe: LogPipe, seconds: float) -> tuple[Exit, str]:
-    """Run with ``sh -c`` from the repository's root, its output logged."""
-    env = {"CI": "1", "PYTHONDONTWRITEBYTECODE": "1", "GIT_CONFIG_NOSYSTEM": "1"}
+async def _shell(
+    sandbox: Sandbox, command: str, pipe: LogPipe, seconds: float, *, shown: bool = True
+) -> tuple[Exit, str]:
+    """Run with ``sh -c`` from the repository's root, its output logged when ``shown``."""
+    env = {"CI": "1", "PYTHONDONTWRITEBYTECODE": "1", "GIT_CONFIG_NOSYSTEM": "1", **OFFLINE}
     channels = {"stdout": pipe.channel("stdout"), "stderr": pipe.channel("stderr")}
     said = bytearray()
     result = Exit(code=None, why="gone")
@@ -81,7 +93,8 @@ async def _shell(sandbox: Sandbox, command: str, pipe: LogPipe, seconds: float) 
             if isinstance(piece, Output):
                 said += piece.data
                 del said[: -4 * TAIL]
-                await channels[piece.stream].feed(piece.data)
+                if shown:
+                    await channels[piece.stream].feed(piece.data)
             else:
                 result = piece
     for channel in channels.values():
