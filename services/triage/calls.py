@@ -80,7 +80,7 @@ class Switchboard:
             return encode(Reply(error=problem.error))
         except (DatabaseDown, LeaseLost, BusError) as error:
             log.warning("call.unavailable", operation=operation, reason=str(error))
-            detail = "Triage's database does not answer; nothing was changed. Try again in a moment."
+            detail = "Triage's database or engine does not answer; nothing was changed. Try again in a moment."
             return encode(Reply(error=CallError(status=503, code="unavailable", detail=detail, retry_after=1.0)))
 
     def _decode(self, operation: str, data: bytes) -> Any:

@@ -10,7 +10,7 @@ import msgspec
 import sqlalchemy as sa
 
 from runtime.logs import logger
-from services.triage.database import Database
+from services.triage.database import Database, DatabaseDown
 from services.triage.engine import Assignment, Config, Engine, Report
 from services.triage.rows import report_of
 from services.triage.store import reports, work
@@ -20,6 +20,10 @@ T = TypeVar("T")
 log = logger("triage.grouping")
 KEPT: Final = 64  # engines in memory; the least used is dropped and read again when needed
 PAGE: Final = 500
+
+
+class EngineDown(DatabaseDown):
+    """The engine's tables or models cannot be loaded: nothing was stored; reports wait until it is repaired."""
 
 
 class Poison(msgspec.Struct, frozen=True):
@@ -44,6 +48,7 @@ class Grouping:
         self._database, self._config = database, Config(vectors=vectors)
         self._engines: OrderedDict[str, Engine] = OrderedDict()
         self._locks: dict[str, asyncio.Lock] = {}
+        self._loaded = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="grouping")
 
     def lock(self, project_id: str) -> asyncio.Lock:
@@ -57,10 +62,6 @@ class Grouping:
     async def run(self, work_: Callable[..., T], *arguments: Any) -> T:
         """Run in the engines' thread."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work_, *arguments)
-
-    async def warm_up(self) -> None:
-        """Load tables and models now: a broken installation must fail at the start, not at the first report."""
-        await self.run(Engine, self._config)
 
     async def engine(self, project_id: str) -> Engine:
         """The project's engine, read from the database when it is not in memory."""
@@ -82,7 +83,19 @@ class Grouping:
         engine = await self.engine(project_id)
         return await self.run(_assign, engine, arriving)
 
+    async def _load(self) -> None:
+        """Load tables and models, once, when the first report needs them: they are half of the service's memory."""
+        if self._loaded:
+            return
+        try:
+            await self.run(Engine, self._config)
+        except Exception as error:  # a broken installation must make reports wait, not bury them one by one
+            log.error("engine.broken", exc_info=error)
+            raise EngineDown(f"the clustering engine cannot be loaded: {error}") from error
+        self._loaded = True
+
     async def _restore(self, project_id: str) -> Engine:
+        await self._load()
         async with self._database.read() as connection:
             said = await work.all_constraints(connection, project_id)
             seen = await connection.execute(

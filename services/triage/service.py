@@ -133,7 +133,6 @@ async def _work(settings: Settings, over: asyncio.Event, database: Database, bus
     reports = BatchWorker(bus, "triage", intake.handle, FeedbackItem, size=settings.clustering_batch)
     jobs = Worker(bus, "triage-jobs", JobEvents(desk).handle, JobEvent, slots=1)
     try:
-        await grouping.warm_up()
         async with _served(bus, Switchboard(desk, TABLE)):
             await _together(outbox.run(over), _caught_up(intake, over), reports.run(over), jobs.run(over))
     finally:

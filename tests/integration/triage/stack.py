@@ -73,7 +73,7 @@ class Stack:
             **os.environ,
             "NATS_URL": self.nats_url,
             "DATABASE_URL": self.database_url,
-            "CLUSTERING_BATCH": os.environ.get("RATE_BATCH", "32"),
+            "CLUSTERING_BATCH": "32",
             "PYTHONPATH": str(ROOT),
         }
         with log.open("ab") as said:
