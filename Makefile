@@ -45,7 +45,7 @@ check: .venv/.ready ## format, lint, types, import rules, unit and contract test
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache 2>&1 | tail -n 3
-	@$(BIN)/pytest -q tests/unit tests/contract
+	@$(BIN)/pytest -q -n 2 tests/unit tests/contract
 
 format: .venv/.ready ## write the house format
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
@@ -69,8 +69,9 @@ bench-localization: .venv/.ready ## score candidate files on BENCH_DATA with git
 	@$(BIN)/python -m benchmarks.localization.run --data $(BENCH_DATA)/localization --mirrors "$(MIRRORS)"
 
 generate: .venv/.ready ## rewrite generated references: AsyncAPI, JSON Schema, OpenAPI, settings, types of the page
-	@$(BIN)/python -m schemas.generate
-	@$(BIN)/python -m services.gateway.openapi
+	@$(BIN)/python -m schemas.generate --golden
+	@$(BIN)/python -m messaging.permissions
+	@$(BIN)/python -m services.gateway.openapi --write docs/reference/openapi.json
 	@$(BIN)/python -m cli.reference
 	@cd dashboard && npm run --silent types
 

@@ -1,4 +1,4 @@
-"""Writes docs/reference/settings.md and docs/reference/cli.md from the code; ``--check`` only says if they are current."""
+"""Writes docs/reference/settings.md and cli.md from the code; ``--check`` only says whether they are current."""
 
 import importlib
 import sys

@@ -5,11 +5,15 @@ tested, reviewed or run by CI, agents and editors); ``note`` is only told. Defau
 them (at most 1 MiB and 100 files).
 """
 
+import contextlib
 import fnmatch
 import re
 import unicodedata
+import zlib
 from collections.abc import Iterator
 from typing import Final, Literal
+
+import msgspec
 
 from runner_core.masking import Needles
 from runner_core.patch import Change, Patch
@@ -18,21 +22,24 @@ from schemas.jobs import GateFinding, Limits
 from schemas.plans import Plan
 
 BINARY_BYTES: Final = 256 * 1024
+UNPACKED_BYTES: Final = 4 * 1024 * 1024
 _HELD: Final = (
     *(".github/*", ".gitlab-ci*", ".gitlab/*", ".circleci/*", ".buildkite/*", ".travis.yml", "azure-pipelines*"),
-    *("Jenkinsfile*", "bitbucket-pipelines.yml", ".drone.yml", "appveyor.yml", ".ci/*", "CODEOWNERS", "*/CODEOWNERS"),
-    *("Dockerfile*", "*/Dockerfile*", "Containerfile*", "compose*.y*ml", "docker-compose*.y*ml", "*.tf", "*.tfvars"),
-    *("package.json", "*/package.json", "*.lock", "package-lock.json", "*/package-lock.json", "pnpm-lock.yaml"),
-    *("npm-shrinkwrap.json", "go.sum", "requirements*.lock", ".npmrc", "*/.npmrc", ".yarnrc*", ".pypirc"),
-    *("pyproject.toml", "*/pyproject.toml", "setup.py", "*/setup.py", "setup.cfg", "tox.ini", "noxfile.py"),
-    *("conftest.py", "*/conftest.py", "Makefile", "*/Makefile", "GNUmakefile", "justfile", "Rakefile", "build.rs"),
+    *("Jenkinsfile*", "bitbucket-pipelines.yml", ".drone.yml", "appveyor.yml", ".ci/*", "CODEOWNERS"),
+    *("Dockerfile*", "Containerfile*", "compose*.y*ml", "docker-compose*.y*ml", "*.tf", "*.tfvars"),
+    *("package.json", "*.lock", "package-lock.json", "pnpm-lock.yaml"),
+    *("npm-shrinkwrap.json", "go.sum", "requirements*.lock", "requirements*.txt", ".npmrc", ".yarnrc*", ".pypirc"),
+    *("pyproject.toml", "setup.py", "setup.cfg", "tox.ini", "noxfile.py"),
+    *("conftest.py", "Makefile", "GNUmakefile", "justfile", "Rakefile", "build.rs"),
     *("pom.xml", "build.gradle*", "settings.gradle*", "gradlew*", "*.gradle", "CMakeLists.txt", "Cargo.toml"),
     *(".husky/*", ".pre-commit-config.yaml", ".pre-commit-hooks.yaml", "lefthook.yml", ".envrc", ".tool-versions"),
     *(".claude/*", ".kilocode/*", ".kilo/*", "kilo.json", "opencode.json", ".opencode/*", ".cursor/*", ".aider*"),
     *(".windsurf/*", ".continue/*", ".codex/*", ".gemini/*", ".roo/*", ".clinerules*", ".vscode/*", ".idea/*"),
-    *(".devcontainer/*", "*.code-workspace", "AGENTS.md", "*/AGENTS.md", "CLAUDE.md", "*/CLAUDE.md", "GEMINI.md"),
+    *(".devcontainer/*", "*.code-workspace", "AGENTS.md", "CLAUDE.md", "GEMINI.md"),
     *(".mcp.json", "mcp.json", ".soulcaster.yml", ".editorconfig", "sitecustomize.py", "usercustomize.py", "*.pth"),
 )
+# A name is held wherever it stands: each suffix of a path is matched from its beginning.
+_HELD_NAMES: Final = re.compile("|".join(fnmatch.translate(pattern.casefold()) for pattern in _HELD))
 _GIT_ALLOWED: Final = frozenset({".github", ".gitlab", ".gitlab-ci.yml", ".gitignore", ".gitkeep"})
 _WINDOWS: Final = re.compile(r"^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)", re.IGNORECASE)
 _TEST_PATH: Final = re.compile(
@@ -56,6 +63,7 @@ def judge(patch: Patch, plan: Plan, limits: Limits, needles: Needles) -> list[Ga
         findings += _held(change)
     findings += _outside(patch, plan)
     order = {"block": 0, "hold": 1, "note": 2}
+    findings = [_without_secrets(finding, needles) for finding in findings]
     return sorted(findings, key=lambda finding: (order[finding.verdict], finding.path, finding.rule))
 
 
@@ -69,6 +77,18 @@ def outside_plan(patch: Patch, plan: Plan) -> list[str]:
     """Changed paths that the plan names neither as candidate file nor as test; tests beside them are no surprise."""
     named = {file.path for file in plan.candidate_files} | set(plan.nearest_tests)
     return [path for path in patch.paths if path not in named and not _TEST_PATH.search(path)]
+
+
+def secrets_in(patch: Patch, needles: Needles) -> list[GateFinding]:
+    """The findings about secrets alone: what holds one must not even be kept."""
+    found = (finding for change in patch.changes for finding in _content(change, needles))
+    return [_without_secrets(finding, needles) for finding in found if finding.rule == "secret"]
+
+
+def _without_secrets(finding: GateFinding, needles: Needles) -> GateFinding:
+    path = needles.mask(finding.path)
+    path = "(a path that holds a credential)" if any(credentials(path)) else path
+    return msgspec.structs.replace(finding, path=path, detail=needles.mask(finding.detail))
 
 
 def _block(rule: str, path: str, detail: str) -> GateFinding:
@@ -108,7 +128,7 @@ def _path(change: Change) -> Iterator[GateFinding]:
 
 def _mode(change: Change) -> Iterator[GateFinding]:
     if change.new_mode == "120000":
-        yield _block("symlink", change.path, f"A symbolic link to {change.added_text[:200]!r}.")
+        yield _block("symlink", change.path, "A symbolic link can point out of the repository.")
     elif change.new_mode == "160000":
         yield _block("submodule", change.path, "A submodule brings code that nobody sees in the diff.")
     elif change.new_mode == "100755" and change.old_mode != "100755":
@@ -116,11 +136,11 @@ def _mode(change: Change) -> Iterator[GateFinding]:
 
 
 def _content(change: Change, needles: Needles) -> Iterator[GateFinding]:
-    if change.binary and change.size > BINARY_BYTES:
+    if change.unread:
+        yield _block("unread", change.path, f"A file of {change.size} bytes is too large to be looked through.")
+    elif change.binary and change.size > BINARY_BYTES:
         yield _block("binary", change.path, f"A binary file of {change.size} bytes; at most {BINARY_BYTES}.")
-    if change.new_mode in ("120000", "160000"):
-        return
-    for kind in sorted(set(credentials(change.added_text)) | _known(change, needles)):
+    for kind in sorted(_credentials(change) | _known(change, needles)):
         yield _block("secret", change.path, f"It holds a {kind}.")
     if _INVISIBLE.search(change.added_text) and not change.binary:
         yield _hold("invisible", change.path, "Added lines hold invisible or direction-changing characters.")
@@ -131,15 +151,37 @@ def _content(change: Change, needles: Needles) -> Iterator[GateFinding]:
             yield _hold("test skipped", change.path, "An added line skips tests.")
 
 
+def _credentials(change: Change) -> set[str]:
+    return {kind for text in (change.added_text, change.path) for kind in credentials(text)}
+
+
 def _known(change: Change, needles: Needles) -> set[str]:
-    encoding = "latin-1" if change.binary else "utf-8"
-    found = needles.names_in(change.added_text.encode(encoding, "replace")) | needles.names_in(change.path.encode())
+    data = change.added_text.encode("latin-1" if change.binary else "utf-8", "replace")
+    found = needles.names_in(change.path.encode())
+    for view in _views(data):
+        found |= needles.names_in(view)
     return {f"known secret ({name})" for name in found}
 
 
+def _views(data: bytes) -> Iterator[bytes]:
+    """The bytes, without NULs (UTF-16 and UTF-32 of ASCII), and what gzip members in them unpack to (RFC 1952)."""
+    yield data
+    if b"\0" in data:
+        yield data.replace(b"\0", b"")
+    at = data.find(b"\x1f\x8b\x08")
+    while at >= 0:
+        with contextlib.suppress(zlib.error):
+            yield zlib.decompressobj(31).decompress(data[at:], UNPACKED_BYTES)
+        at = data.find(b"\x1f\x8b\x08", at + 1)
+
+
+def _suffixes(path: str) -> list[str]:
+    parts = path.split("/")
+    return ["/".join(parts[index:]) for index in range(len(parts))]
+
+
 def _held(change: Change) -> Iterator[GateFinding]:
-    folded = change.path.casefold()
-    if any(fnmatch.fnmatchcase(folded, pattern.casefold()) for pattern in _HELD):
+    if any(_HELD_NAMES.match(name) for name in _suffixes(change.path.casefold())):
         yield _hold("protected", change.path, "It decides how code is built, tested, reviewed or run.")
 
 

@@ -16,7 +16,7 @@ from schemas.errors import Failure
 from schemas.jobs import Limits
 
 BUNDLE_BYTES = 64 * 1024 * 1024
-READ_BYTES = 4 * 1024 * 1024  # of one blob; larger ones are refused by size anyway
+READ_BYTES = 4 * 1024 * 1024  # of one blob; the gate refuses larger ones unread
 MOST_CHANGES = 20_000
 Status = Literal["added", "modified", "deleted", "type"]
 _STATUS: dict[str, Status] = {"A": "added", "M": "modified", "D": "deleted", "T": "type"}
@@ -35,8 +35,9 @@ class PatchError(Exception):
 class Change:
     """One changed path. Modes are git's octal strings (``000000``: absent), ``size`` is the new blob's in bytes.
 
-    ``added_text`` holds the lines that the old blob did not have (all of a binary blob, as latin-1). ``collides_with``
-    is another path of the tree that is the same where case or Unicode form do not count.
+    ``added_text`` holds the lines that the old blob did not have (all of a binary blob, as latin-1); ``unread``: the
+    blob is too large to look at. ``collides_with`` is another path of the tree that is the same where case or Unicode
+    form do not count.
     """
 
     path: str
@@ -45,6 +46,7 @@ class Change:
     new_mode: str
     size: int = 0
     binary: bool = False
+    unread: bool = False
     added_text: str = ""
     collides_with: str = ""
 
@@ -141,6 +143,7 @@ async def _change(git: Git, entry: _Entry, sizes: dict[str, int], twins: dict[st
         new_mode=entry.new_mode,
         size=size,
         binary=binary,
+        unread=size > READ_BYTES,
         added_text=added.decode("latin-1" if binary else "utf-8", "replace"),
         collides_with=twins.get(entry.path, ""),
     )

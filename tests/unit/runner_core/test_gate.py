@@ -1,5 +1,6 @@
 """The patch gate's verdicts over crafted patches, read from real git objects."""
 
+import gzip
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -61,6 +62,13 @@ CASES: list[tuple[str, Callable[[Path], None], str, str]] = [
     ("a known secret in hex is refused", _write("shop/c.py", SECRET.encode().hex()), "block", "secret"),
     ("a known secret reversed is refused", _write("shop/c.py", SECRET[::-1]), "block", "secret"),
     ("a known secret cut by seven is refused", _write("shop/c.py", SECRET[:-7]), "block", "secret"),
+    ("a known secret in UTF-16 is refused", _write("notes.bin", b"\0" + SECRET.encode("utf-16")), "block", "secret"),
+    ("a known secret in gzip is refused", _write("notes.gz", gzip.compress(SECRET.encode())), "block", "secret"),
+    ("a secret in a file's name is refused", _write(f"shop/{SECRET}.py", "x = 1\n"), "block", "secret"),
+    ("a huge binary is refused unread", _write("blob.bin", b"\0" * 5_000_000), "block", "unread"),
+    ("editor tasks in a subfolder are held", _write("a/b/.vscode/tasks.json", "{}\n"), "hold", "protected"),
+    ("a lock file in a subfolder is held", _write("web/pnpm-lock.yaml", "x\n"), "hold", "protected"),
+    ("a manifest in a subfolder is held", _write("crates/a/Cargo.toml", "[x]\n"), "hold", "protected"),
     ("a removed test is held", lambda work: (work / "tests/test_a.py").unlink(), "hold", "test removed"),
     ("a skipped test is held", _write("tests/test_a.py", "@pytest.mark.skip\n"), "hold", "test skipped"),
     ("a name that differs in case is refused", _write("readme.md", "x\n"), "block", "collision"),
