@@ -42,7 +42,7 @@ def shipped_weights() -> Weights:
     return msgspec.json.decode(_WEIGHTS_FILE.read_bytes(), type=Weights)
 
 
-def contributions(signals: Signals, weights: Weights) -> dict[str, Floats]:
+def contributions(signals: Signals, weights: Weights, crash: bool = False) -> dict[str, Floats]:
     """What each signal adds to each file's score."""
     parts: dict[str, Floats] = {}
     for name in RANKED:
@@ -51,6 +51,9 @@ def contributions(signals: Signals, weights: Weights) -> dict[str, Floats]:
         parts[name] = np.float32(by_value) * share_of_best(values) + np.float32(by_rank) * rank_scores(values)
     for name in FLAGS:
         parts[name] = np.float32(weights.flags.get(name, 0.0)) * signals.values[name]
+    if crash:  # not learned: the development issues quote traces, a crash report is one
+        for name in ("frame", "frame_last"):
+            parts[name] = parts[name] * np.float32(2)
     return parts
 
 
@@ -79,7 +82,7 @@ def rank_query(
     if not len(corpus) or limit < 1:
         return []
     signals = compute_signals(corpus, index.history_of(corpus), query)
-    parts = contributions(signals, weights or shipped_weights())
+    parts = contributions(signals, weights or shipped_weights(), query.crash)
     # rounded before sorting: the last bits differ between processors, and ties then go by path
     total = np.round(np.sum(list(parts.values()), axis=0, dtype=np.float64), 5).astype(np.float32)
     odds = np.exp(total - total.max(), dtype=np.float64)

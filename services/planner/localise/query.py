@@ -49,7 +49,10 @@ _CODELIKE = re.compile(r"[a-z\d][A-Z]|_[a-zA-Z]|^_|[A-Z]{2,}[a-z]")
 
 @dataclass(slots=True)
 class Query:
-    """An issue, read. Term maps go from term id to weight; identifiers and dotted names keep their best weight."""
+    """An issue, read. Term maps go from term id to weight; identifiers and dotted names keep their best weight.
+
+    `crash` is True when a source delivered the frames as data: then they are the failure itself, not a quotation.
+    """
 
     title: str = ""
     mix: dict[int, float] = field(default_factory=dict)
@@ -59,6 +62,7 @@ class Query:
     identifiers: dict[str, float] = field(default_factory=dict)
     shingles: dict[int, float] = field(default_factory=dict)
     frames: list[Frame] = field(default_factory=list)
+    crash: bool = False
     paths: list[tuple[str, int]] = field(default_factory=list)
     dotted: dict[str, float] = field(default_factory=dict)
     title_words: set[str] = field(default_factory=set)
@@ -76,10 +80,12 @@ def read_issue(text: str, title: str | None = None, frames: list[Frame] | None =
     title = calm(title[:500])
     query = Query(title=title)
     text = without_comments(text)
-    query.paths = [(m[1], int(m[2] or 0)) for m in _BLOB_URL.finditer(text)]
+    links = " ".join(_URL.findall(text))
+    query.paths = [(m[1], int(m[2] or 0)) for m in _BLOB_URL.finditer(links)]
     prose, code = _split_code(_URL.sub(" ", text))
     raw = f"{title}\n{text}"
     query.frames = [*find_frames(raw), *(frames or [])]
+    query.crash = bool(frames)
     prose, code = _without_versions(prose), _without_versions(code)
     _fill_terms(query, prose, code)
     _fill_identifiers(query, prose, code)

@@ -10,6 +10,7 @@ import pytest
 from services.planner.grounding.spans import with_exact_symbols
 from services.planner.localise import Frame, RepositoryIndex, rank
 from services.planner.localise.frames import find_frames
+from services.planner.localise.query import read_issue
 from tests.unit.planner_engine.workshop import Workshop
 
 
@@ -77,6 +78,11 @@ def test_the_innermost_frame_is_last_whatever_the_language_prints(trace: str, in
     frame = find_frames(trace)[-1]
     assert frame.path.endswith(innermost)
     assert (frame.line, frame.function) == (2, function)
+
+
+def test_a_link_to_a_file_names_it_and_a_folder_called_src_does_not(shop: Workshop) -> None:
+    assert read_issue("t\nsee https://example.org/o/r/blob/main/shop/cart.py#L8").paths == [("shop/cart.py", 8)]
+    assert read_issue("t\nbuilt in /src/r/shop/x/").paths == []
 
 
 def test_a_frame_of_another_installed_package_is_no_match(shop: Workshop) -> None:
