@@ -107,7 +107,8 @@ class LocalSandbox:
     async def destroy(self) -> None:
         for running in list(self._live):
             running.kill("gone")
-            await running.process.wait()
+            with contextlib.suppress(TimeoutError):  # whoever reads the run's output may have stopped to
+                await asyncio.wait_for(running.over.wait(), 5.0)
         await erase(self._place.folder, self._cgroup_parent)
         self._gone()
 

@@ -62,6 +62,7 @@ class Running:
         self._status = status
         self._inner: int | None = None
         self.why: Why = "exited"
+        self.over = asyncio.Event()  # nothing of it runs any more
 
     def kill(self, why: Why) -> None:
         """SIGKILL to the outer process: the kernel ends every process of its namespace with it."""
@@ -126,9 +127,18 @@ async def run(launch: Launch) -> AsyncGenerator[Output | Exit, None]:
 
 
 async def _finish(running: Running, launch: Launch) -> None:
+    """asyncio tells of a process's end only when its pipes are closed, and they stay open while unread: read on."""
+    drained = asyncio.gather(_drain(running.process.stdout), _drain(running.process.stderr))
     await running.process.wait()
+    await drained
     await running.gone()
     launch.live.discard(running)
+    running.over.set()
+
+
+async def _drain(pipe: asyncio.StreamReader | None) -> None:
+    while pipe is not None and await pipe.read(CHUNK):
+        continue
 
 
 async def _start(launch: Launch, stdin: IO[bytes]) -> Running:

@@ -94,10 +94,16 @@ class Rig:
             created_at=now, updated_at=now,
         )  # fmt: skip
         plan = plan or self.plan()
+        values: dict[str, Any] = {"limits": Limits(wall_seconds=60), "created_at": now} | changes
         request = FixRequest(
-            job_id=job, project_id=PROJECT, cluster_id=cluster.id, cluster=cluster, repo_url=plan.repo_url, plan=plan,
-            **{"limits": Limits(wall_seconds=60), "created_at": now} | changes,
-        )  # fmt: skip
+            job_id=job,
+            project_id=PROJECT,
+            cluster_id=cluster.id,
+            cluster=cluster,
+            repo_url=plan.repo_url,
+            plan=plan,
+            **values,
+        )
         await self.bus.publish(subjects.fix_request(PROJECT, cluster.id), encode(request), msg_id=job)
         return job
 
@@ -160,7 +166,8 @@ class Rig:
 
     async def info(self) -> RunnerInfo:
         entry = await self.bus.state(subjects.KV_RUNNERS, RunnerInfo).get(subjects.key(RUNNER, self.kit.instance))
-        assert entry is not None and entry.value is not None
+        assert entry is not None
+        assert entry.value is not None
         return entry.value
 
 
