@@ -18,6 +18,7 @@ KINDS = 8
 POSTINGS_KEPT = 4_096
 RECENT = 300
 _NONE = -1
+_LOG_HALF = float(np.log(0.5))
 
 
 class Grow:
@@ -86,6 +87,7 @@ class Corpus:
         self.kind = Grow(np.int8)
         self.twin = Grow(np.int32)
         self.df = Grow(np.int32)
+        self._log_df = Grow(np.float32)
         self._postings: list[int | array[int]] = []
         self.docs_of_kind = np.zeros(KINDS, dtype=np.int64)
         self._pool = Grow(np.int32)
@@ -111,6 +113,7 @@ class Corpus:
             self._names.append(key)
             self.kind.extend([kind])
             self.df.extend([0])
+            self._log_df.extend([_LOG_HALF])
             self._postings.append(_NONE)
             self.twin.extend([_NONE])
             if kind == TITLE:
@@ -123,8 +126,9 @@ class Corpus:
 
     def idf(self, terms: I32) -> F32:
         """Inverse document frequency among the reports that have the term's kind at all; >= 0."""
-        docs = self.docs_of_kind[self.kind.view[terms]] + 1.0
-        return np.asarray(np.log(docs / (self.df.view[terms] + 0.5)).clip(0.05), dtype=np.float32)
+        docs = np.log(self.docs_of_kind + 1.0).astype(np.float32)
+        idf = np.maximum(docs[self.kind.view[terms]] - self._log_df.view[terms], np.float32(0.05))
+        return np.asarray(idf, dtype=np.float32)
 
     def key(self, term: int) -> str:
         """The vocabulary key of a term, for `terms`."""
@@ -151,7 +155,7 @@ class Corpus:
         self._start.extend([self._pool.size])
         kinds = self.kind.view[terms]
         self._norms.extend([norms])
-        self.df.view[terms] += 1
+        self._count(terms, 1)
         self.docs_of_kind += np.bincount(kinds, minlength=KINDS) > 0
         postings = self._postings
         for term in terms.tolist():
@@ -163,6 +167,11 @@ class Corpus:
             else:
                 postings[term] = doc if known == _NONE else array("i", (known, doc))
         return doc
+
+    def _count(self, terms: I32, by: int) -> None:
+        counts = self.df.view[terms] + by
+        self.df.view[terms] = counts
+        self._log_df.view[terms] = np.log(counts + 0.5)
 
     def search(self, terms: I32, gain: F32, plan: Sequence[Wanted]) -> list[I64]:
         """Documents sharing the weightiest of `terms`, best first, one list for each entry of `plan`.
@@ -227,5 +236,5 @@ class Corpus:
     def forget(self, doc: int) -> None:
         """Takes a document's terms out of the counts; its postings are skipped by the caller."""
         terms, _ = self.terms_of(doc)
-        self.df.view[terms] -= 1
+        self._count(terms, -1)
         self.docs_of_kind -= np.bincount(self.kind.view[terms], minlength=KINDS) > 0

@@ -168,6 +168,9 @@ class Engine:
             members.setdefault(self.book.clusters.of[doc], []).append(doc)
         mixed = []
         for cluster, docs in members.items():
+            if len(docs) == 1 and len(self.book.clusters.members[cluster]) == 1:
+                mixed.append((score[docs[0]], cluster, docs[0]))
+                continue
             values = sorted((score[doc] for doc in docs), reverse=True)
             size = min(len(self.book.clusters.members[cluster]), max(self.config.members_asked, len(values)))
             best = max(docs, key=lambda doc: (score[doc], doc))
@@ -293,7 +296,7 @@ class Engine:
 
 def _spelling(analysis: Analysis) -> dict[str, str]:
     spelling: dict[str, str] = {}
-    for raw in tokens(analysis.title + "\n" + analysis.prose[:4_000]):
+    for raw in tokens(analysis.title + "\n" + analysis.prose[:1_500]):
         stems, ident = token_parts(raw)
         if len(stems) == 1:
             spelling.setdefault(stems[0], raw)

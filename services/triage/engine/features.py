@@ -94,18 +94,19 @@ def term_sums(corpus: Corpus, query: Query, docs: I64, scratch: F32) -> TermSums
     shared = scratch[terms]
     hit = shared > 0
     own = weights * idf
-    twin = corpus.twin.view[terms]
-    is_title = kinds == TITLE
-    title_hit = is_title & (scratch[twin] > 0)
+    titled = np.flatnonzero(kinds == TITLE)
+    titled = titled[scratch[corpus.twin.view[terms[titled]]] > 0]
 
-    def sums(value: F32) -> NDArray[np.float64]:
-        return np.bincount(key, weights=value, minlength=cells).astype(np.float64).reshape(-1, KINDS)
+    def sums(value: F32, where: I64 = key) -> NDArray[np.float64]:
+        return np.bincount(where, weights=value, minlength=cells).astype(np.float64).reshape(-1, KINDS)
 
-    dot, norm = sums(own * shared), sums(own * own)
-    shared_idf, all_idf = sums(np.where(hit, idf, np.float32(0))), sums(idf)
+    hits = np.flatnonzero(hit)
+    hit_key, hit_idf = key[hits], idf[hits]
+    norm, all_idf = sums(own * own), sums(idf)
+    dot, shared_idf = sums(own[hits] * shared[hits], hit_key), sums(hit_idf, hit_key)
     rarest = np.zeros(cells, dtype=np.float32)
-    np.maximum.at(rarest, key[hit], idf[hit])
-    title_c = np.bincount(rows[title_hit], weights=idf[title_hit], minlength=len(docs))
+    np.maximum.at(rarest, hit_key, hit_idf)
+    title_c = np.bincount(rows[titled], weights=idf[titled], minlength=len(docs))
     scratch[query.terms] = 0.0
     qkinds = corpus.kind.view[query.terms]
     qnorm = np.bincount(qkinds, weights=(query.weights * query.idf) ** 2, minlength=KINDS)
