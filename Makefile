@@ -6,7 +6,7 @@ BIN := .venv/bin
 BENCH_DATA ?= ../shared/bench
 
 .PHONY: help setup demo test check format lint types imports unit integration chaos e2e bench bench-clustering \
-        bench-localization generate lock up clean
+        bench-localization generate lock up clean compose-credentials
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
@@ -81,3 +81,6 @@ lock: .venv/.ready ## pin pyproject.toml's dependencies by hash in requirements.
 
 clean: ## remove what setup and runs left
 	@rm -rf .venv agents/node_modules dashboard/node_modules dashboard/dist .soulcaster .mypy_cache .ruff_cache .pytest_cache
+
+compose-credentials: .venv/.ready ## passwords of the services for compose.yaml, in deploy/nats/credentials (never committed)
+	@$(BIN)/python -m messaging.permissions --credentials deploy/nats/credentials

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import fcntl
 import json
+import os
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -14,8 +15,7 @@ import aiohttp
 
 from cli.client import Gateway
 from cli.context import Target
-from cli.embedded.broker import embedded_config
-from cli.embedded.layout import DEFAULT_PROJECT, ROOT, Layout
+from cli.embedded.layout import BROKER_CONFIG, DEFAULT_PROJECT, ROOT, Layout
 from cli.embedded.services import SERVICES, Instance, environment
 from cli.errors import CliError, Exit
 from messaging.topology import provision
@@ -79,21 +79,25 @@ class Supervisor:
         return broker | {name: child.pid for name, child in self._services.items()}
 
     async def _start_broker(self, deadline: float) -> None:
-        layout = self.instance.layout
-        config = layout.nats / "server.conf"
-        config.write_text(embedded_config(self.instance.nats_port, layout.nats / "store"))
-        log = self._log("nats-server")
-        argv: list[str | Path] = [nats_server_binary(), "--config", config]
-        self._broker = await Child.start("nats-server", argv, stdout=log, stderr=log, die_with_parent=True)
+        await self._run_broker()
         while True:
             try:
                 await provision(self.instance.nats_url, "embedded")
                 break
             except (OSError, ConnectionError, TimeoutError) as error:
-                if self._broker.returncode is not None or time.monotonic() > deadline:
+                if self._ended() or time.monotonic() > deadline:
                     raise self._did_not_start("nats-server", str(error)) from error
                 await asyncio.sleep(0.05)
-        self._watchers.append(asyncio.create_task(self._keep_broker(argv)))
+        self._watchers.append(asyncio.create_task(self._keep_broker()))
+
+    def _ended(self) -> bool:
+        return self._broker is None or self._broker.returncode is not None
+
+    async def _run_broker(self) -> None:
+        log, port = self._log("nats-server"), str(self.instance.nats_port)
+        env = {"PATH": os.defpath, "NATS_STORE": str(self.instance.layout.nats)}
+        argv: list[str | Path] = [nats_server_binary(), "--config", BROKER_CONFIG, "--port", port]
+        self._broker = await Child.start("nats-server", argv, env=env, stdout=log, stderr=log, die_with_parent=True)
 
     async def _start_service(self, name: str) -> None:
         log = self._log(name)
@@ -120,13 +124,12 @@ class Supervisor:
             await asyncio.sleep(pause)
             await self._start_service(name)
 
-    async def _keep_broker(self, argv: list[str | Path]) -> None:
+    async def _keep_broker(self) -> None:
         while True:
             assert self._broker
             await self._broker.wait()
-            log = self._log("nats-server")
             await asyncio.sleep(0.2)
-            self._broker = await Child.start("nats-server", argv, stdout=log, stderr=log, die_with_parent=True)
+            await self._run_broker()
 
     async def _await_ready(self, deadline: float) -> None:
         last = ""

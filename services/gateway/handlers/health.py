@@ -11,6 +11,7 @@ from services.gateway.shapes.house import HealthReport, Ready, Service
 from services.gateway.table import Answer, Call, Route
 
 PING_SECONDS = 3.0
+LIMITED = "limited: "  # alive, and everything but fixes works (no model is configured, say)
 
 
 async def root(call: Call) -> Service:
@@ -42,7 +43,7 @@ async def _runner(call: Call) -> str:
     if not alive:
         return "no runner is alive; start one with `python -m services.runner_sandbox`"
     problems = [runner.problem for runner in alive if runner.problem]
-    return problems[0] if len(problems) == len(alive) and problems[0] else "ok"
+    return f"{LIMITED}{problems[0]}" if len(problems) == len(alive) else "ok"
 
 
 async def health(call: Call) -> Answer:
@@ -68,8 +69,9 @@ async def livez(call: Call) -> Service:
 async def readyz(call: Call) -> Ready:
     """Whether work can be taken in and done."""
     found = await checks(call)
-    if not all(answer == "ok" for answer in found.values()):
-        wrong = "; ".join(f"{name}: {answer}" for name, answer in found.items() if answer != "ok")
+    bad = {name: answer for name, answer in found.items() if answer != "ok" and not answer.startswith(LIMITED)}
+    if bad:
+        wrong = "; ".join(f"{name}: {answer}" for name, answer in bad.items())
         raise Problem(503, "not_ready", wrong, checks=found, retry_after=2)
     return Ready(status="ok", checks=found)
 
