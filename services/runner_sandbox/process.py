@@ -82,7 +82,7 @@ class Running:
         """Wait until the namespace is empty; its end follows the outer process by a moment."""
         inner = self.inner_pid()
         for _ in range(500):
-            if inner is None or not _exists(inner):
+            if inner is None or not _alive(inner):
                 break
             await asyncio.sleep(0.01)
         os.close(self._status)
@@ -191,8 +191,11 @@ async def _watch(running: Running, launch: Launch) -> None:
         await asyncio.sleep(min(20 * (clock() - before), 30.0))  # a big tree is measured less often
 
 
-def _exists(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists()
+def _alive(pid: int) -> bool:
+    """Not for a zombie: the first process of a pid namespace becomes one only when all others of it are gone."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+    return False
 
 
 def _population(inner: int) -> int:
