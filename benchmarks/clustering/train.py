@@ -105,6 +105,8 @@ def train(pairs: dict[str, tuple[Pairs, int]], keep: Any = None) -> dict[str, Mo
                 xs.append(x[mask][some])
                 ys.append(y[some])
                 ws.append(weights * (1e4 / reports))
+        if not xs:
+            continue
         models[regime] = fit(np.concatenate(xs), np.concatenate(ys), np.concatenate(ws))
     return models
 
