@@ -29,6 +29,7 @@ agents/node_modules/.ready: agents/package-lock.json
 
 dashboard/dist/.ready: dashboard/package-lock.json $(shell git ls-files dashboard/src dashboard/index.html dashboard/vite.config.ts 2>/dev/null)
 	@echo "Building the page into dashboard/dist"
+	@# import-x and its kind are kept out: npm's lock lacks their binaries for other systems, and npm ci then refuses.
 	@cd dashboard && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
 	@touch $@
 
