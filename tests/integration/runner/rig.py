@@ -73,6 +73,9 @@ class Rig:
     def __init__(self, bus: NatsBus, kit: Kit, repo: Path, data: Path) -> None:
         self.bus, self.kit, self.repo, self.data = bus, kit, repo, data
         self.jobs = bus.state(subjects.KV_JOBS, Job)
+        self.stop_runner, self.stop_orchestrator = asyncio.Event(), asyncio.Event()
+        self.runner: asyncio.Task[None]
+        self.orchestrator: asyncio.Task[None]
 
     def plan(self, **changes: Any) -> Plan:
         now = datetime.now(UTC)
@@ -113,7 +116,8 @@ class Rig:
 
     async def job(self, job: str) -> Job:
         entry = await self.jobs.get(subjects.key(PROJECT, job))
-        assert entry is not None and entry.value is not None, "no record yet"
+        assert entry is not None, "no record yet"
+        assert entry.value is not None
         return entry.value
 
     async def ended(self, job: str, within: float = 110.0) -> Job:
@@ -192,24 +196,35 @@ def make_kit(bus: NatsBus, data: Path, agent: Agent, model_url: str | None, **ch
 
 @asynccontextmanager
 async def rig(
-    bus: NatsBus, url: str, tmp_path: Path, agent: Agent, model_url: str | None, **changes: Any
+    bus: NatsBus,
+    url: str,
+    tmp_path: Path,
+    agent: Agent,
+    model_url: str | None,
+    *,
+    attempts: int = 1,
+    slots: int = 1,
+    **changes: Any,
 ) -> AsyncIterator[Rig]:
     """An orchestrator and a runner at work until the block ends."""
-    stop = asyncio.Event()
     runner_bus, boss_bus = await connect(url, service="runner"), await connect(url, service="orchestrator")
     kit = make_kit(runner_bus, tmp_path / "data", agent, model_url, **changes)
-    settings = OrchestratorSettings(max_attempts=1, tick_seconds=0.2)
-    boss = asyncio.create_task(serve_orchestrator(settings, stop, bus=boss_bus))
-    runner = asyncio.create_task(serve_runner(kit, stop, slots=1))
+    at = Rig(bus, kit, repository(tmp_path / "repo"), tmp_path / "data")
+    settings = OrchestratorSettings(max_attempts=attempts, tick_seconds=0.2, runner_problem_seconds=1.0)
+    at.orchestrator = asyncio.create_task(serve_orchestrator(settings, at.stop_orchestrator, bus=boss_bus))
+    at.runner = asyncio.create_task(serve_runner(kit, at.stop_runner, slots=slots))
     try:
-        yield Rig(bus, kit, repository(tmp_path / "repo"), tmp_path / "data")
+        yield at
     finally:
-        stop.set()
-        await asyncio.wait({boss, runner}, timeout=20)
+        at.stop_runner.set()
+        await asyncio.wait({at.runner}, timeout=20)
+        at.stop_orchestrator.set()
+        await asyncio.wait({at.orchestrator}, timeout=20)
         await runner_bus.close()
         await boss_bus.close()
-        for task in (boss, runner):
-            assert task.done() and task.exception() is None, task
+        for task in (at.orchestrator, at.runner):
+            assert task.done(), task
+            assert task.exception() is None, task
 
 
 def _processes(folder: str) -> list[str]:

@@ -89,7 +89,7 @@ async def test_a_printed_secret_is_masked_however_it_is_spelt(nats: NatsServer, 
     script = (
         f"{FIX}\nprintf '%s' {key[:9]}; printf '%s\\n' {key[9:]}\nprintf '%s' {key} | base64\nenv; cat /proc/*/environ"
     )
-    job, log, at = await _job(bus, nats, tmp_path, script, Limits(wall_seconds=30))
+    job, log, _ = await _job(bus, nats, tmp_path, script, Limits(wall_seconds=30))
     assert job.status == "success", log
     assert key not in log
     assert "[redacted:model-key]" in log
