@@ -58,7 +58,7 @@ CHANNELS: Final[tuple[Channel, ...]] = (
         kind="stream",
         store="REQUESTS",
         message=PlanRequest,
-        title="A plan is to be made, edited or approved",
+        title="A plan is to be made, edited, approved or checked",
         writers=("gateway", "orchestrator"),
         readers=("planner",),
     ),
@@ -114,7 +114,7 @@ CHANNELS: Final[tuple[Channel, ...]] = (
         message=Cluster,
         title="A cluster changed; the last message is its state",
         writers=("triage",),
-        readers=("gateway", "planner", "triage"),  # triage reads its own to delete a project's
+        readers=("gateway", "orchestrator", "planner", "triage"),  # triage reads its own to delete a project's
     ),
     Channel(
         address="logs.{project}.{job}",

@@ -36,10 +36,21 @@ class Usage(Part, frozen=True, kw_only=True):
     agent_seconds: float = 0.0
 
 
+class Similar(Part, frozen=True, kw_only=True):
+    """Open work that a fix would repeat or collide with; ``reason`` is for people."""
+
+    job_id: str
+    cluster_id: str
+    pr_url: str | None = None
+    reason: str
+
+
 class FixRequest(Message, frozen=True, kw_only=True):
     """``requests.fix.<project>.<cluster>``: everything the orchestrator needs to start; ``job_id`` names the job.
 
-    ``plan`` is the snapshot of the approved or current plan when the gateway knew one.
+    ``plan`` is the snapshot of the approved or current plan when the gateway knew one; ``plan_named`` tells that the
+    caller asked for ``plan_version`` and for no other. ``marks`` are what reports of the same problem share
+    (``schemas.similarity``). ``force`` goes on although similar work is open or the plan is stale.
     """
 
     job_id: str
@@ -51,6 +62,9 @@ class FixRequest(Message, frozen=True, kw_only=True):
     runner: str | None = None
     plan_version: int | None = None
     plan: Plan | None = None
+    plan_named: bool = False
+    marks: list[str] = []
+    force: bool = False
     limits: Limits = Limits()
     retry_of: str | None = None
     approve_patch: str | None = None  # artifact key of a patch held by the gate that a person released
@@ -122,7 +136,8 @@ class Job(Message, frozen=True, kw_only=True):
 
     ``attempt`` is the fencing token: it grows with every hand-out and a call that carries an older one is refused.
     ``deadline`` ends the job whatever happens, ``phase_deadline`` ends the current phase, ``lease_until`` is when the
-    runner counts as lost. ``outbox`` holds the messages this state implies until they are published.
+    runner counts as lost. ``outbox`` holds the messages this state implies until they are published. ``touches`` are
+    the files its plan most expects to change, and once it has a pull request the source files that it changed.
     """
 
     id: str
@@ -134,6 +149,7 @@ class Job(Message, frozen=True, kw_only=True):
     plan: Plan | None = None
     plan_request_id: str | None = None
     plan_id: str | None = None
+    touches: list[str] = []
     runner: str = ""
     attempt: int = 0
     max_attempts: int = 3

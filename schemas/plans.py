@@ -76,6 +76,8 @@ class Plan(Message, frozen=True, kw_only=True):
 
     ``grounded`` is ``model`` when hypotheses and steps came from a model and were checked against the repository,
     ``evidence`` when they came from retrieval alone. A person wrote ``edited_fields``: they survive regeneration.
+    ``changed_fields`` and ``diff`` (unified, shortened) say what differs from the version before. ``checked_at`` is
+    when ``base_commit`` was last compared with the tip of its branch.
     """
 
     id: str
@@ -110,18 +112,22 @@ class Plan(Message, frozen=True, kw_only=True):
     author: str = "planner"
     approved_by: str | None = None
     approved_at: Timestamp | None = None
+    checked_at: Timestamp | None = None
+    changed_fields: list[str] = []
+    diff: str = ""
     created_at: Timestamp
     updated_at: Timestamp
 
 
 class PlanRequest(Message, frozen=True, kw_only=True):
-    """``requests.plan.<project>.<cluster>``: make a plan, write an edited version, or approve one.
+    """``requests.plan.<project>.<cluster>``: make a plan, write an edited version, approve one, or check whether
+    its files have changed since (``expected_version``; with ``reground`` a stale plan is made again at once).
 
     ``id`` is also the Nats-Msg-Id; the outcome is found in the record's ``outcomes`` under it.
     """
 
     id: str
-    action: Literal["generate", "edit", "approve"] = "generate"
+    action: Literal["generate", "edit", "approve", "check"] = "generate"
     project_id: str
     cluster_id: str
     cluster: Cluster | None = None  # evidence; needed by generate
@@ -130,18 +136,25 @@ class PlanRequest(Message, frozen=True, kw_only=True):
     job_id: str | None = None
     expected_version: int | None = None  # compare-and-set for edit and approve
     changes: dict[str, Any] = {}  # edit: field -> new value
+    reground: bool = False
     requested_by: str = "gateway"
     created_at: Timestamp
 
 
 class PlanOutcome(Part, frozen=True, kw_only=True):
-    """What became of a PlanRequest; ``version`` is set when done, ``failure`` when failed."""
+    """What became of a PlanRequest; ``version`` is set when done, ``failure`` when failed.
+
+    ``stale`` is set by a check: whether files of the plan had changed, None when that could not be seen; ``note`` says
+    which.
+    """
 
     request_id: str
     status: Literal["pending", "done", "failed", "conflict"]
     version: int | None = None
     failure: Failure | None = None
     progress: str = ""
+    stale: bool | None = None
+    note: str = ""
     at: Timestamp
 
 
