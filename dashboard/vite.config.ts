@@ -9,9 +9,22 @@ export default defineConfig({
   build: { target: "es2023", sourcemap: false, reportCompressedSize: true, assetsInlineLimit: 0 },
   server: {
     proxy: Object.fromEntries(
-      ["clusters", "jobs", "feedback", "stats", "runners", "events", "session", "keys", "config", "projects", "dead-letters", "ingest", "health", "readyz"].map(
-        (path) => [`/${path}`, { target: process.env.GATEWAY ?? "http://127.0.0.1:8080" }],
-      ),
+      [
+        "clusters",
+        "jobs",
+        "feedback",
+        "stats",
+        "runners",
+        "events",
+        "session",
+        "keys",
+        "config",
+        "projects",
+        "dead-letters",
+        "ingest",
+        "health",
+        "readyz",
+      ].map((path) => [`/${path}`, { target: process.env.GATEWAY ?? "http://127.0.0.1:8080" }]),
     ),
   },
   test: { environment: "jsdom", include: ["src/**/*.test.{ts,tsx}"] },

@@ -3,7 +3,7 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { RouterProvider } from "react-router";
 import { router } from "@/app/router";
-import { applyTheme } from "@/app/shell";
+import { applyTheme } from "@/lib/theme";
 import { Problem } from "@/lib/problem";
 import "@/app/theme.css";
 import "@/app/layout.css";

@@ -4,5 +4,12 @@ import { Failed } from "@/components/states";
 /** What stands where a page broke. */
 export function Crash() {
   const error = useRouteError();
-  return <main className="main"><Failed error={error} retry={() => { window.location.reload(); }} /></main>;
+  return (
+    <Failed
+      error={error}
+      retry={() => {
+        window.location.reload();
+      }}
+    />
+  );
 }

@@ -1,24 +1,53 @@
 import { createBrowserRouter } from "react-router";
-import { ClusterPage } from "@/features/cluster/cluster-page";
-import { DeadLettersPage } from "@/features/dead-letters/dead-letters-page";
-import { HealthPage } from "@/features/health/health-page";
 import { InboxPage } from "@/features/inbox/inbox-page";
-import { JobsPage } from "@/features/jobs/jobs-page";
 import { Crash } from "./crash";
 import { NotFound } from "./not-found";
 import { Shell } from "./shell";
 
+/** Pages beyond the inbox are loaded when they are opened. Their features meet here and nowhere else. */
 export const router = createBrowserRouter([
   {
-    path: "/", element: <Shell />, errorElement: <Crash />,
+    path: "/",
+    element: <Shell />,
+    errorElement: <Crash />,
+    hydrateFallbackElement: <p className="main">Loading…</p>,
     children: [
-      { index: true, element: <InboxPage /> },
-      { path: "c/:id", element: <ClusterPage /> },
-      { path: "r", element: <JobsPage /> },
-      { path: "r/:id", lazy: async () => ({ Component: (await import("@/features/job/job-page")).JobPage }) },
-      { path: "stuck", element: <DeadLettersPage /> },
-      { path: "status", element: <HealthPage /> },
-      { path: "*", element: <NotFound /> },
+      {
+        errorElement: <Crash />,
+        children: [
+          { index: true, element: <InboxPage /> },
+          { path: "c/:id", lazy: async () => ({ Component: (await import("./pages/cluster")).Page }) },
+          {
+            path: "c/:id/plan",
+            lazy: async () => ({ Component: (await import("@/features/plan/plan-page")).PlanPage }),
+          },
+          { path: "r", lazy: async () => ({ Component: (await import("@/features/jobs/jobs-page")).JobsPage }) },
+          { path: "r/:id", lazy: async () => ({ Component: (await import("@/features/job/job-page")).JobPage }) },
+          {
+            path: "search",
+            lazy: async () => ({ Component: (await import("@/features/search/search-page")).SearchPage }),
+          },
+          {
+            path: "stuck",
+            lazy: async () => ({
+              Component: (await import("@/features/dead-letters/dead-letters-page")).DeadLettersPage,
+            }),
+          },
+          {
+            path: "status",
+            lazy: async () => ({ Component: (await import("@/features/health/health-page")).HealthPage }),
+          },
+          {
+            path: "sources",
+            lazy: async () => ({ Component: (await import("@/features/sources/sources-page")).SourcesPage }),
+          },
+          {
+            path: "settings",
+            lazy: async () => ({ Component: (await import("@/features/settings/settings-page")).SettingsPage }),
+          },
+          { path: "*", element: <NotFound /> },
+        ],
+      },
     ],
   },
 ]);

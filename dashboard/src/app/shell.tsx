@@ -1,87 +1,139 @@
-import { useQueryClient } from "@tanstack/react-query";
-import { useCallback, useState } from "react";
-import { Link, NavLink, Outlet, useNavigate } from "react-router";
-import { useStream } from "@/api/live";
-import { Dialog } from "@/components/ui";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useCallback, useEffect, useRef } from "react";
+import { Link, NavLink, Outlet, ScrollRestoration, useLocation, useNavigation } from "react-router";
+import { useConnection, useStream, type Connection } from "@/api/live";
+import { deadLetters } from "@/api/queries";
+import { useMay, useSession } from "@/api/session";
+import { Icon } from "@/components/icons";
+import { Toasts } from "@/components/toasts";
 import { SignInGate } from "@/features/session/sign-in";
-import { useKeys } from "@/lib/keys";
-
-const PAGES: readonly [path: string, label: string, key: string][] = [
-  ["/", "Inbox", "i"], ["/r", "Jobs", "r"], ["/stuck", "Dead letters", "d"], ["/status", "Health", "h"],
-];
+import { ProjectChoice } from "./project-choice";
+import { PAGES, Shortcuts } from "./shortcuts";
 
 export function Shell() {
-  return <SignInGate><Frame /></SignInGate>;
+  return (
+    <SignInGate>
+      <Frame />
+    </SignInGate>
+  );
 }
 
 function Frame() {
-  const connection = useProjectEvents();
+  const { pathname } = useLocation();
+  const main = useRef<HTMLElement>(null);
+  const loading = useNavigation().state === "loading";
+  useProjectEvents(!/^\/r\/./.test(pathname));
+  useFocusOnNavigation(main, pathname);
   return (
     <div className="shell">
-      <a className="skip" href="#main">Skip to the page</a>
+      <a className="skip" href="#main">
+        Skip to the page
+      </a>
       <nav className="nav" aria-label="Pages">
-        <Link to="/" className="brand"><img src="/icon.svg" alt="" /> Soulcaster</Link>
-        {PAGES.map(([path, label]) => <NavLink key={path} to={path} end={path === "/"} className="item">{label}</NavLink>)}
-        <div className="foot">
-          <span className={`badge tone-${connection === "live" ? "live" : "warn"}`} role="status">{connection === "live" ? "● Live" : "○ Reconnecting"}</span>
-          <ThemeChoice />
+        <Link to="/" className="brand">
+          <img src="/icon.svg" alt="" /> Soulcaster
+        </Link>
+        <ProjectChoice />
+        <div className="items">
+          {PAGES.map(({ path, label, icon }) => (
+            <NavLink key={path} to={path} end={path === "/"} className="item">
+              <Icon name={icon} />
+              <span>{label}</span>
+              {path === "/stuck" ? <Stuck /> : null}
+            </NavLink>
+          ))}
         </div>
+        <Foot />
       </nav>
-      <main className="main" id="main" tabIndex={-1}>
-        {connection === "reconnecting" ? <p className="banner tone-warn" role="status">The connection to the gateway is lost. What you see may be old; it refreshes when the connection is back.</p> : null}
+      <main className={loading ? "main main-loading" : "main"} id="main" tabIndex={-1} ref={main}>
+        <Stale />
         <Outlet />
       </main>
       <Shortcuts />
+      <Toasts />
+      <ScrollRestoration />
     </div>
   );
 }
 
-/** The one project-wide stream of the page: an event marks what it touches as old, so that it is read again. */
-function useProjectEvents() {
+function Foot() {
+  const session = useSession();
+  const connection = useConnection();
+  const [tone, text] = SIGNS[connection];
+  return (
+    <div className="foot">
+      <span className={`badge tone-${tone}`} role="status">
+        {text}
+      </span>
+      <span className="small">
+        {session.data?.name} · {session.data?.role}
+      </span>
+      <span className="small">
+        <kbd>?</kbd> keys
+      </span>
+    </div>
+  );
+}
+
+const SIGNS: Record<Connection, [tone: string, text: string]> = {
+  live: ["live", "● Live"],
+  connecting: ["muted", "○ Connecting"],
+  reconnecting: ["warn", "○ Reconnecting"],
+  ended: ["muted", "✓ Up to date"],
+};
+
+function Stale() {
+  return useConnection() === "reconnecting" ? (
+    <p className="banner tone-warn" role="status">
+      The connection to the gateway is lost. What you see may be old; it refreshes when the connection is back.
+    </p>
+  ) : null;
+}
+
+function Stuck() {
+  const may = useMay()("operator");
+  const query = useQuery({ ...deadLetters(), enabled: !may });
+  const count = query.data?.length ?? 0;
+  return count > 0 ? <span className="count">{count}</span> : null;
+}
+
+/** The project-wide stream: an event marks what it touches as old, so that it is read again. A job's page has its own. */
+function useProjectEvents(enabled: boolean): void {
   const client = useQueryClient();
-  const onEvent = useCallback((data: string) => {
-    const event = JSON.parse(data) as { cluster_id?: string; id?: string; job_id?: string };
-    void client.invalidateQueries({ queryKey: ["clusters"] });
-    if (event.job_id) { void client.invalidateQueries({ queryKey: ["jobs"] }); void client.invalidateQueries({ queryKey: ["job", event.job_id] }); }
-    const cluster = event.cluster_id ?? (event.job_id ? undefined : event.id);
-    if (cluster) { void client.invalidateQueries({ queryKey: ["cluster", cluster] }); void client.invalidateQueries({ queryKey: ["plan", cluster] }); }
-  }, [client]);
-  return useStream("/events", { onEvent, names: ["message", "job", "cluster", "plan"] });
-}
-
-function ThemeChoice() {
-  const [theme, setTheme] = useState(localStorage.getItem("soulcaster.theme") ?? "system");
-  const choose = (next: string): void => {
-    setTheme(next);
-    localStorage.setItem("soulcaster.theme", next);
-    applyTheme();
-  };
-  return (
-    <label className="small">Theme <select value={theme} onChange={(event) => { choose(event.target.value); }}>
-      <option value="system">as the system</option><option value="light">light</option><option value="dark">dark</option></select></label>
+  const onEvent = useCallback(
+    (data: string, name: string) => {
+      const event = JSON.parse(data) as { cluster_id?: string; id?: string; job_id?: string };
+      const old = (...queryKey: string[]): void => {
+        void client.invalidateQueries({ queryKey });
+      };
+      if (name === "hello") return;
+      if (name === "plan") old("plan", event.cluster_id ?? "");
+      if (name === "job") old("jobs");
+      if (name === "job") old("job", event.job_id ?? "");
+      if (name !== "plan") old("clusters");
+      if (name === "cluster") old("stats");
+      old("cluster", name === "cluster" ? (event.id ?? "") : (event.cluster_id ?? ""));
+    },
+    [client],
   );
+  const connection = useStream("/events", { onEvent, names: ["hello", "job", "cluster", "plan"], enabled });
+  const lost = useRef(false);
+  useEffect(() => {
+    if (connection === "reconnecting") {
+      lost.current = true;
+      void client.invalidateQueries({ queryKey: ["session"] });
+    } else if (connection === "live" && lost.current) {
+      lost.current = false;
+      void client.invalidateQueries();
+    }
+  }, [connection, client]);
 }
 
-export function applyTheme(): void {
-  const theme = localStorage.getItem("soulcaster.theme");
-  if (theme === "light" || theme === "dark") document.documentElement.dataset["theme"] = theme;
-  else delete document.documentElement.dataset["theme"];
-}
-
-const KEYS: readonly [keys: string, what: string][] = [
-  ["g then i, r, d, h", "go to Inbox, Jobs, Dead letters, Health"], ["j / k", "next, previous"], ["Enter", "open"], ["p", "make or show the plan"],
-  ["a", "approve the plan"], ["f", "start the fix"], ["/", "search"], ["F", "log: follow"], ["n / N", "log: next, previous match"], ["w", "log: wrap lines"], ["?", "this list"],
-];
-
-function Shortcuts() {
-  const [open, setOpen] = useState(false);
-  const [prefix, setPrefix] = useState(false);
-  const navigate = useNavigate();
-  const go = Object.fromEntries(PAGES.map(([path, , key]) => [key, () => { setPrefix(false); void navigate(path); }]));
-  useKeys({ "?": () => { setOpen(true); }, g: () => { setPrefix(true); window.setTimeout(() => { setPrefix(false); }, 1500); }, ...(prefix ? go : {}) });
-  return (
-    <Dialog open={open} onClose={() => { setOpen(false); }} title="Keys">
-      <table><tbody>{KEYS.map(([keys, what]) => <tr key={keys}><th scope="row"><kbd>{keys}</kbd></th><td>{what}</td></tr>)}</tbody></table>
-    </Dialog>
-  );
+/** After a navigation the keyboard and the screen reader start at the page, not in the menu. */
+function useFocusOnNavigation(main: React.RefObject<HTMLElement | null>, pathname: string): void {
+  const first = useRef(true);
+  useEffect(() => {
+    if (first.current) first.current = false;
+    else main.current?.focus({ preventScroll: true });
+  }, [main, pathname]);
 }

@@ -1,17 +1,17 @@
-import { Dialog as RadixDialog } from "radix-ui";
 import type { ButtonHTMLAttributes, ReactNode } from "react";
+import { Dialog as RadixDialog, Tabs as RadixTabs } from "radix-ui";
 import { absolute, ago } from "@/lib/time";
-
-type Kind = "primary" | "plain" | "danger" | "quiet";
+import { reveal, safeHref } from "@/lib/untrusted";
 
 interface ButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
-  readonly kind?: Kind;
+  readonly kind?: "primary" | "plain" | "danger" | "quiet";
   /** Why the act is not possible now. The button stays focusable and says so. */
   readonly blocked?: string | undefined;
   readonly busy?: boolean;
+  readonly shortcut?: string;
 }
 
-export function Button({ kind = "plain", blocked, busy = false, children, onClick, ...rest }: ButtonProps) {
+export function Button({ kind = "plain", blocked, busy = false, shortcut, children, onClick, ...rest }: ButtonProps) {
   const off = Boolean(blocked) || busy;
   return (
     <button
@@ -19,12 +19,22 @@ export function Button({ kind = "plain", blocked, busy = false, children, onClic
       className={`button button-${kind}`}
       aria-disabled={off || undefined}
       aria-busy={busy || undefined}
+      aria-keyshortcuts={shortcut}
       title={blocked}
-      onClick={off ? (event) => { event.preventDefault(); } : onClick}
+      onClick={
+        off
+          ? (event) => {
+              event.preventDefault();
+            }
+          : onClick
+      }
       {...rest}
     >
+      {busy ? <span className="spinner" aria-hidden="true" /> : null}
       {children}
+      {shortcut && !blocked ? <kbd aria-hidden="true">{shortcut}</kbd> : null}
       {busy ? <span className="visually-hidden"> (working)</span> : null}
+      {blocked ? <span className="visually-hidden"> (not possible: {blocked})</span> : null}
     </button>
   );
 }
@@ -53,8 +63,18 @@ export function StatusBadge({ status }: { readonly status: string }) {
   );
 }
 
-export function Badge({ tone = "muted", children, title }: { readonly tone?: string; readonly children: ReactNode; readonly title?: string }) {
-  return <span className={`badge tone-${tone}`} title={title}>{children}</span>;
+interface BadgeProps {
+  readonly tone?: string;
+  readonly children: ReactNode;
+  readonly title?: string;
+}
+
+export function Badge({ tone = "muted", children, title }: BadgeProps) {
+  return (
+    <span className={`badge tone-${tone}`} title={title}>
+      {children}
+    </span>
+  );
 }
 
 const TRUST: Record<string, [tone: string, label: string, why: string]> = {
@@ -65,39 +85,159 @@ const TRUST: Record<string, [tone: string, label: string, why: string]> = {
 
 export function TrustBadge({ trust }: { readonly trust: string }) {
   const [tone, label, why] = TRUST[trust] ?? ["muted", trust, ""];
-  return <Badge tone={tone} title={why}>from {label}</Badge>;
+  return (
+    <Badge tone={tone} title={why}>
+      from {label}
+    </Badge>
+  );
 }
 
 export function Time({ at }: { readonly at: string | null }) {
-  return at ? <time dateTime={at} title={absolute(at)}>{ago(at)}</time> : <span className="muted">unknown</span>;
+  if (!at) return <span className="muted">unknown</span>;
+  return (
+    <time dateTime={at} title={absolute(at)}>
+      {ago(at)}
+    </time>
+  );
 }
 
-interface PanelProps { readonly title: string; readonly actions?: ReactNode; readonly children: ReactNode; readonly id?: string }
+interface PanelProps {
+  readonly title: string;
+  readonly actions?: ReactNode;
+  readonly children: ReactNode;
+  readonly id?: string;
+}
 
 export function Panel({ title, actions, children, id }: PanelProps) {
   return (
     <section className="panel" aria-label={title} id={id}>
-      <header className="panel-head"><h2>{title}</h2>{actions ? <div className="row">{actions}</div> : null}</header>
+      <header className="panel-head">
+        <h2>{title}</h2>
+        {actions ? <div className="row">{actions}</div> : null}
+      </header>
       {children}
     </section>
   );
 }
 
-interface DialogProps {
-  readonly title: string; readonly open: boolean; readonly onClose: () => void; readonly children: ReactNode; readonly description?: string;
+interface PageHeadProps {
+  readonly title: ReactNode;
+  readonly trail?: ReactNode;
+  readonly children?: ReactNode;
+  readonly actions?: ReactNode;
 }
 
+export function PageHead({ title, trail, children, actions }: PageHeadProps) {
+  return (
+    <header className="page-head">
+      <div className="page-title">
+        {trail ? <p className="small muted trail">{trail}</p> : null}
+        <h1 className="wrap">{title}</h1>
+        {children}
+      </div>
+      {actions ? <div className="row page-actions">{actions}</div> : null}
+    </header>
+  );
+}
+
+interface DialogProps {
+  readonly title: string;
+  readonly open: boolean;
+  readonly onClose: () => void;
+  readonly children: ReactNode;
+  readonly description?: string;
+}
+
+/** Radix' own overlay locks the scroll through an inline style sheet, which our content policy refuses; ours is a div. */
 export function Dialog({ title, open, onClose, children, description }: DialogProps) {
   return (
-    <RadixDialog.Root open={open} onOpenChange={(next) => { if (!next) onClose(); }}>
+    <RadixDialog.Root
+      open={open}
+      onOpenChange={(next) => {
+        if (!next) onClose();
+      }}
+    >
       <RadixDialog.Portal>
-        <RadixDialog.Overlay className="overlay" />
+        <div className="overlay" aria-hidden="true" />
         <RadixDialog.Content className="dialog" {...(description ? {} : { "aria-describedby": undefined })}>
-          <RadixDialog.Title asChild><h2>{title}</h2></RadixDialog.Title>
-          {description ? <RadixDialog.Description className="muted">{description}</RadixDialog.Description> : null}
+          <RadixDialog.Title asChild>
+            <h2>
+              <Untrusted text={title} />
+            </h2>
+          </RadixDialog.Title>
+          {description ? <RadixDialog.Description className="muted wrap">{description}</RadixDialog.Description> : null}
           {children}
         </RadixDialog.Content>
       </RadixDialog.Portal>
     </RadixDialog.Root>
   );
+}
+
+interface TabsProps {
+  readonly label: string;
+  readonly value: string;
+  readonly onChange: (value: string) => void;
+  readonly tabs: readonly { value: string; label: ReactNode; content: ReactNode }[];
+}
+
+export function Tabs({ label, value, onChange, tabs }: TabsProps) {
+  return (
+    <RadixTabs.Root value={value} onValueChange={onChange} activationMode="manual">
+      <RadixTabs.List className="tabs" aria-label={label}>
+        {tabs.map((tab) => (
+          <RadixTabs.Trigger key={tab.value} value={tab.value}>
+            {tab.label}
+          </RadixTabs.Trigger>
+        ))}
+      </RadixTabs.List>
+      {tabs.map((tab) => (
+        <RadixTabs.Content key={tab.value} value={tab.value} tabIndex={-1}>
+          {tab.content}
+        </RadixTabs.Content>
+      ))}
+    </RadixTabs.Root>
+  );
+}
+
+/** Text that strangers wrote: as text, with characters that hide or reorder it shown by their code points. */
+export function Untrusted({ text }: { readonly text: string }) {
+  return reveal(text).map((piece, index) =>
+    piece.hidden ? (
+      <span key={index} className="hidden-char" title="A character that hides or reorders text">
+        {piece.text}
+      </span>
+    ) : (
+      piece.text
+    ),
+  );
+}
+
+interface OutLinkProps {
+  readonly href: string | null | undefined;
+  readonly children: ReactNode;
+  readonly className?: string;
+}
+
+/** A link to an address that came with data; plain text when the address is not http(s). */
+export function OutLink({ href, children, className }: OutLinkProps) {
+  const safe = safeHref(href);
+  if (!safe) return <span className="muted">{children} (not a web address)</span>;
+  return (
+    <a href={safe} className={className} rel="noreferrer noopener">
+      {children}
+    </a>
+  );
+}
+
+/** `code` parts of a text between backticks. */
+export function Marked({ text }: { readonly text: string }) {
+  return text
+    .split(/(`[^`]+`)/)
+    .map((part, index) =>
+      part.length > 2 && part.startsWith("`") && part.endsWith("`") ? (
+        <code key={index}>{part.slice(1, -1)}</code>
+      ) : (
+        <Untrusted key={index} text={part} />
+      ),
+    );
 }

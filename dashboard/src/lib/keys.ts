@@ -1,24 +1,38 @@
 import { useEffect, useRef } from "react";
 
-/** Single-key shortcuts of a page; off while typing, while a dialog is open, and when the user turned them off. */
+const STORED = "soulcaster.keys";
+
+/** Single-key shortcuts of a page; off while typing, while a dialog is open, and when the person turned them off. */
 export function useKeys(keys: Record<string, () => void>): void {
   const current = useRef(keys);
-  useEffect(() => { current.current = keys; });
+  useEffect(() => {
+    current.current = keys;
+  });
   useEffect(() => {
     const pressed = (event: KeyboardEvent): void => {
       if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || !keysEnabled()) return;
       const target = event.target as HTMLElement | null;
-      if (target?.closest("input, textarea, select, [contenteditable], [role=dialog], .log")) return;
-      if (event.key === "Enter" && target?.closest("a, button, summary")) return;
+      if (target?.closest("input:not([type=checkbox]), textarea, select, [contenteditable], [role=dialog], .log"))
+        return;
+      if (event.key === "Enter" && target?.closest("a, button, summary, input")) return;
       const act = current.current[event.key];
-      if (act) { event.preventDefault(); act(); }
+      if (!act) return;
+      event.preventDefault();
+      act();
     };
     window.addEventListener("keydown", pressed);
-    return () => { window.removeEventListener("keydown", pressed); };
+    return () => {
+      window.removeEventListener("keydown", pressed);
+    };
   }, []);
 }
 
 /** WCAG 2.2, 2.1.4: single-character shortcuts can be turned off (Settings). */
 export function keysEnabled(): boolean {
-  return localStorage.getItem("soulcaster.keys") !== "off";
+  return localStorage.getItem(STORED) !== "off";
+}
+
+export function enableKeys(on: boolean): void {
+  if (on) localStorage.removeItem(STORED);
+  else localStorage.setItem(STORED, "off");
 }

@@ -7,10 +7,11 @@ export class Problem extends Error {
   readonly requestId: string;
   readonly retryable: boolean;
   readonly jobId: string;
-  readonly errors: readonly { field: string; message: string }[];
+  readonly githubSignIn: boolean;
+  readonly errors: readonly { field: string; reason: string }[];
 
   constructor(status: number, body: Record<string, unknown>) {
-    const text = (name: string): string => (typeof body[name] === "string" ? (body[name] as string) : "");
+    const text = (name: string): string => (typeof body[name] === "string" ? body[name] : "");
     super(text("detail") || text("title") || `The gateway answered ${String(status)}`);
     this.status = status;
     this.title = text("title") || `The gateway answered ${String(status)}`;
@@ -19,12 +20,21 @@ export class Problem extends Error {
     this.requestId = text("request_id");
     this.retryable = body["retryable"] === true || status === 0;
     this.jobId = text("job_id");
-    this.errors = Array.isArray(body["errors"]) ? (body["errors"] as { field: string; message: string }[]) : [];
+    this.githubSignIn = body["github_sign_in"] === true;
+    this.errors = Array.isArray(body["errors"]) ? (body["errors"] as { field: string; reason: string }[]) : [];
   }
 }
 
 /** The problem of a failed fetch: no gateway, no network. */
 export function unreachable(cause: unknown): Problem {
   const why = cause instanceof Error ? cause.message : String(cause);
-  return new Problem(0, { title: "The gateway does not answer", detail: `It may be restarting. (${why})`, retryable: true });
+  return new Problem(0, {
+    title: "The gateway does not answer",
+    detail: `It may be restarting; this page tries again by itself. (${why})`,
+    retryable: true,
+  });
+}
+
+export function message(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

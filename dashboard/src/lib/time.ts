@@ -1,12 +1,18 @@
 const UNITS: readonly [Intl.RelativeTimeFormatUnit, number][] = [
-  ["year", 31_536_000], ["month", 2_592_000], ["week", 604_800], ["day", 86_400], ["hour", 3600], ["minute", 60],
+  ["year", 31_536_000],
+  ["month", 2_592_000],
+  ["week", 604_800],
+  ["day", 86_400],
+  ["hour", 3600],
+  ["minute", 60],
 ];
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 
 /** "3 hours ago"; below a minute "just now". */
 export function ago(iso: string, now: number = Date.now()): string {
   const seconds = (Date.parse(iso) - now) / 1000;
-  for (const [unit, length] of UNITS) if (Math.abs(seconds) >= length) return relative.format(Math.round(seconds / length), unit);
+  for (const [unit, length] of UNITS)
+    if (Math.abs(seconds) >= length) return relative.format(Math.round(seconds / length), unit);
   return "just now";
 }
 
@@ -21,4 +27,13 @@ export function duration(seconds: number): string {
 
 export function absolute(iso: string): string {
   return new Date(iso).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" });
+}
+
+/** The Monday of the week of a moment, as YYYY-MM-DD, in UTC. */
+export function weekOf(iso: string): string {
+  const day = new Date(iso);
+  const since = (day.getUTCDay() + 6) % 7;
+  return new Date(Date.UTC(day.getUTCFullYear(), day.getUTCMonth(), day.getUTCDate() - since))
+    .toISOString()
+    .slice(0, 10);
 }

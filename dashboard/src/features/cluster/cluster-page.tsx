@@ -1,117 +1,203 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
-import { Link, useNavigate, useParams } from "react-router";
+import { useQuery } from "@tanstack/react-query";
+import { useEffect, useState, type ReactNode } from "react";
+import { Link, useNavigate, useParams, useSearchParams } from "react-router";
 import * as queries from "@/api/queries";
+import { useMay } from "@/api/session";
 import type { ClusterDetail } from "@/api/types";
-import { Failed, Loaded, message } from "@/components/states";
-import { Badge, Button, Dialog, Panel, StatusBadge, Time, TrustBadge } from "@/components/ui";
-import { call } from "@/lib/http";
+import { SourceTiles } from "@/components/icons";
+import { Loaded } from "@/components/states";
+import { useEdit } from "@/components/triage/acts";
+import { TriageDialogs, type TriageAct } from "@/components/triage/dialogs";
+import {
+  Badge,
+  Button,
+  OutLink,
+  PageHead,
+  Panel,
+  StatusBadge,
+  Tabs,
+  Time,
+  TrustBadge,
+  Untrusted,
+} from "@/components/ui";
 import { useKeys } from "@/lib/keys";
-import { Problem } from "@/lib/problem";
-import { PlanPanel } from "@/features/plan/plan-panel";
+import { plural } from "@/lib/plural";
+import { ClusterText } from "./cluster-text";
+import { FixButton } from "./fix-button";
+import { Fixes } from "./fixes";
+import { History } from "./history";
+import { NeighbourMap } from "./neighbour-map";
 import { Reports } from "./reports";
+import { Repository } from "./repository";
 import { Timeline } from "./timeline";
+import "./cluster.css";
 
-export function ClusterPage() {
+interface Props {
+  /** The plan belongs to another feature; the app puts it here. */
+  readonly plan: (cluster: ClusterDetail) => ReactNode;
+}
+
+export function ClusterPage({ plan }: Props) {
   const { id = "" } = useParams();
   const query = useQuery(queries.cluster(id));
-  return <Loaded query={query} what="the cluster">{(cluster) => <ClusterView cluster={cluster} />}</Loaded>;
+  return (
+    <Loaded query={query} what="the cluster">
+      {(cluster) => <ClusterView cluster={cluster} plan={plan} />}
+    </Loaded>
+  );
 }
 
-function ClusterView({ cluster }: { readonly cluster: ClusterDetail }) {
-  useEffect(() => { document.title = `${cluster.title} · Soulcaster`; }, [cluster.title]);
+function ClusterView({ cluster, plan }: Props & { readonly cluster: ClusterDetail }) {
+  const [params, setParams] = useSearchParams();
+  useEffect(() => {
+    document.title = `${cluster.title} · Soulcaster`;
+  }, [cluster.title]);
+  const tab = params.get("tab") ?? "reports";
   return (
     <div className="stack">
-      <header className="page-head">
-        <div>
-          <p className="small"><Link to="/">Inbox</Link> / cluster <code>{cluster.id}</code></p>
-          <h1 className="wrap">{cluster.title}</h1>
-          <p className="row small"><StatusBadge status={cluster.status} /><TrustBadge trust={cluster.trust} />
-            {cluster.regressed_at ? <Badge tone="bad">↻ Regressed <Time at={cluster.regressed_at} /></Badge> : null}
-            <span className="muted">{cluster.count} reports · {cluster.sources.join(", ")} · first <Time at={cluster.first_seen} /> · last <Time at={cluster.last_seen} /></span></p>
-        </div>
-        <FixButton cluster={cluster} />
-      </header>
-      {cluster.github_pr_url ? <p className="banner tone-good row">✓ A draft pull request is open. <a className="button button-primary" href={cluster.github_pr_url}>Review the draft pull request</a></p> : null}
-      {cluster.status === "failed" && cluster.error_message ? <p className="banner tone-bad wrap">The last fix failed: {cluster.error_message}</p> : null}
-      {cluster.merged_into ? <p className="banner tone-warn">Merged into <Link to={`/c/${cluster.merged_into}`}>another cluster</Link>.</p> : null}
+      <Head cluster={cluster} />
+      <Notices cluster={cluster} />
       <div className="columns">
         <div className="stack">
-          <Panel title="What is reported"><p className="wrap">{cluster.summary || "No summary yet."}</p>{cluster.timeline.length > 1 ? <Timeline days={cluster.timeline} /> : null}</Panel>
-          <Reports cluster={cluster} />
+          <Panel title="What is reported">
+            <ClusterText cluster={cluster} />
+            {cluster.timeline.length > 0 ? <Timeline days={cluster.timeline} /> : null}
+          </Panel>
+          <Tabs
+            label="Parts of the cluster"
+            value={tab}
+            onChange={(next) => {
+              setParams(
+                (old) => {
+                  old.set("tab", next);
+                  return old;
+                },
+                { replace: true, preventScrollReset: true },
+              );
+            }}
+            tabs={[
+              { value: "reports", label: `Reports (${String(cluster.count)})`, content: <Reports cluster={cluster} /> },
+              { value: "near", label: "Near neighbours", content: <NeighbourMap cluster={cluster} /> },
+              { value: "history", label: "History", content: <History id={cluster.id} /> },
+            ]}
+          />
         </div>
         <div className="stack">
-          <PlanPanel cluster={cluster} />
+          {plan(cluster)}
+          <Fixes id={cluster.id} />
           <Repository cluster={cluster} />
-          <Jobs id={cluster.id} />
         </div>
       </div>
     </div>
   );
 }
 
-/** Start the fix: the one act that spends. Says why it is not possible, asks when the gateway asks. */
-function FixButton({ cluster }: { readonly cluster: ClusterDetail }) {
-  const navigate = useNavigate();
-  const client = useQueryClient();
-  const plan = useQuery(queries.plan(cluster.id));
-  const [asked, setAsked] = useState<Problem | null>(null);
-  const start = useMutation({
-    mutationFn: (force: boolean) => call<{ job_id: string }>("POST", `/clusters/${cluster.id}/start_fix`, {
-      body: { ...(plan.data ? { plan_version: plan.data.version } : {}), ...(force ? { force: true } : {}) },
-    }),
-    onSuccess: (answer) => { void client.invalidateQueries({ queryKey: ["jobs"] }); void navigate(`/r/${answer.job_id}`); },
-    onError: (error) => { if (error instanceof Problem && error.status === 409 && !error.jobId) setAsked(error); },
-  });
-  const repo = cluster.github_repo_url ?? cluster.suggested_repo_url ?? plan.data?.repo_url;
-  const blocked = cluster.status === "fixing" ? "A fix is running already." : undefined;
-  const running = start.error instanceof Problem && start.error.jobId ? start.error.jobId : null;
-  useKeys({ f: () => { if (!blocked && !start.isPending) start.mutate(false); } });
+function Head({ cluster }: { readonly cluster: ClusterDetail }) {
   return (
-    <div className="stack" style={{ justifyItems: "end" }}>
-      <div className="row">
-        {cluster.job_id && cluster.status === "fixing" ? <Link className="button" to={`/r/${cluster.job_id}`}>Watch the fix</Link> : null}
-        <Button kind="primary" busy={start.isPending} blocked={blocked} onClick={() => { start.mutate(false); }}>Start fix <kbd aria-hidden="true">f</kbd></Button>
-      </div>
-      <p className="small muted wrap">{repo ? `Runs on ${repo}` : "No repository is known yet; set one below."}{plan.data?.approved_by ? ` with plan version ${String(plan.data.version)}, approved by ${plan.data.approved_by}` : ""}</p>
-      {running ? <p className="banner tone-warn">A fix is running already: <Link to={`/r/${running}`}>watch it</Link></p> : start.error && !asked ? <p className="banner tone-bad wrap" role="alert">{message(start.error)}</p> : null}
-      <Dialog open={asked !== null} onClose={() => { setAsked(null); }} title={asked?.title ?? ""} description={asked?.detail ?? ""}>
-        <div className="row"><Button kind="primary" onClick={() => { setAsked(null); start.mutate(true); }}>Start all the same</Button><Button onClick={() => { setAsked(null); }}>Do not start</Button></div>
-      </Dialog>
+    <PageHead
+      trail={
+        <>
+          <Link to="/">Inbox</Link> / <code>{cluster.id}</code>
+        </>
+      }
+      title={<Untrusted text={cluster.title} />}
+      actions={<FixButton cluster={cluster} />}
+    >
+      <p className="row small">
+        <StatusBadge status={cluster.status} />
+        <TrustBadge trust={cluster.trust} />
+        {cluster.regressed_at ? (
+          <Badge tone="bad">
+            ↻ Regressed <Time at={cluster.regressed_at} />
+          </Badge>
+        ) : null}
+        <SourceTiles sources={cluster.sources} />
+        <span className="muted">
+          {plural(cluster.count, "report")}
+          {cluster.users_affected ? ` · ${plural(cluster.users_affected, "user")}` : ""} · first{" "}
+          <Time at={cluster.first_seen} /> · last <Time at={cluster.last_seen} />
+        </span>
+      </p>
+      <Acts cluster={cluster} />
+    </PageHead>
+  );
+}
+
+function Acts({ cluster }: { readonly cluster: ClusterDetail }) {
+  const [act, setAct] = useState<TriageAct | null>(null);
+  const navigate = useNavigate();
+  const edit = useEdit();
+  const blocked = useMay()("triager");
+  const ask = (what: TriageAct) => (): void => {
+    if (!blocked) setAct(what);
+  };
+  const become = (status: "new" | "resolved", done: string) => (): void => {
+    edit.mutate({ cluster, change: { status }, done });
+  };
+  useKeys({ x: ask("dismiss"), z: ask("snooze"), d: ask("merge") });
+  const closed = cluster.status === "dismissed" || cluster.status === "resolved";
+  return (
+    <div className="row acts">
+      {closed ? (
+        <Button kind="quiet" blocked={blocked} busy={edit.isPending} onClick={become("new", "Open again")}>
+          Open again
+        </Button>
+      ) : (
+        <>
+          <Button kind="quiet" blocked={blocked} busy={edit.isPending} onClick={become("resolved", "Resolved")}>
+            Resolve
+          </Button>
+          <Button kind="quiet" blocked={blocked} shortcut="x" onClick={ask("dismiss")}>
+            Dismiss
+          </Button>
+          <Button kind="quiet" blocked={blocked} shortcut="z" onClick={ask("snooze")}>
+            Snooze
+          </Button>
+        </>
+      )}
+      <Button kind="quiet" blocked={blocked} shortcut="d" onClick={ask("merge")}>
+        Merge
+      </Button>
+      <TriageDialogs
+        act={act}
+        cluster={cluster}
+        onClose={() => {
+          setAct(null);
+        }}
+        onMerged={(into) => void navigate(`/c/${into}`)}
+      />
     </div>
   );
 }
 
-function Repository({ cluster }: { readonly cluster: ClusterDetail }) {
-  const client = useQueryClient();
-  const [value, setValue] = useState(cluster.github_repo_url ?? cluster.suggested_repo_url ?? "");
-  const save = useMutation({
-    mutationFn: () => call("PATCH", `/clusters/${cluster.id}`, { body: { github_repo_url: value } }),
-    onSuccess: () => client.invalidateQueries({ queryKey: ["cluster", cluster.id] }),
-  });
+function Notices({ cluster }: { readonly cluster: ClusterDetail }) {
+  const asleep = cluster.snoozed_until !== null && cluster.count < cluster.snoozed_until;
   return (
-    <Panel title="Repository">
-      <form className="stack" onSubmit={(event) => { event.preventDefault(); save.mutate(); }}>
-        <label className="field">URL or path
-          <input value={value} onChange={(event) => { setValue(event.target.value); }} placeholder="https://github.com/owner/name" />
-          {!cluster.github_repo_url && cluster.suggested_repo_url ? <span className="small muted">Suggested by the reports; save to confirm.</span> : null}
-        </label>
-        {save.error ? <Failed error={save.error} /> : null}
-        <div className="row"><Button type="submit" busy={save.isPending} blocked={value ? undefined : "Enter a repository first."}>Save</Button>{save.isSuccess ? <span role="status" className="small">Saved.</span> : null}</div>
-      </form>
-    </Panel>
-  );
-}
-
-function Jobs({ id }: { readonly id: string }) {
-  const query = useQuery(queries.clusterJobs(id));
-  return (
-    <Panel title="Fixes">
-      <Loaded query={query} what="fixes" rows={1}>
-        {(list) => list.length === 0 ? <p className="muted">None yet.</p> : (
-          <ul className="plain stack">{list.map((job) => <li key={job.id} className="row"><StatusBadge status={job.status} /><Link to={`/r/${job.id}`}><Time at={job.created_at} /></Link><span className="muted small">{job.runner}, attempt {job.attempt}</span></li>)}</ul>
-        )}
-      </Loaded>
-    </Panel>
+    <>
+      {cluster.github_pr_url ? (
+        <p className="banner tone-good spread">
+          <span>✓ A draft pull request is open.</span>
+          <OutLink className="button button-primary" href={cluster.github_pr_url}>
+            Review the draft pull request
+          </OutLink>
+        </p>
+      ) : null}
+      {cluster.status === "failed" && cluster.error_message ? (
+        <p className="banner tone-bad wrap">The last fix failed: {cluster.error_message}</p>
+      ) : null}
+      {cluster.merged_into ? (
+        <p className="banner tone-warn">
+          Merged into <Link to={`/c/${cluster.merged_into}`}>another cluster</Link>.
+        </p>
+      ) : null}
+      {cluster.status === "dismissed" && cluster.dismissed_reason ? (
+        <p className="banner tone-muted wrap">Dismissed: {cluster.dismissed_reason}</p>
+      ) : null}
+      {asleep ? (
+        <p className="banner tone-muted">
+          Snoozed until it has {plural(cluster.snoozed_until ?? 0, "report")}; it has {cluster.count} now.
+        </p>
+      ) : null}
+    </>
   );
 }

@@ -1,45 +1,122 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
-import type { ClusterDetail, Feedback } from "@/api/types";
-import { Failed } from "@/components/states";
-import { Badge, Button, Dialog, Panel, Time } from "@/components/ui";
+import { useRef, useState } from "react";
+import { useMay } from "@/api/session";
+import type { ClusterDetail, ClustersChanged, Feedback } from "@/api/types";
+import { Refused } from "@/components/states";
+import { toast } from "@/components/toasts";
+import { useUndo } from "@/components/triage/acts";
+import { Button } from "@/components/ui";
 import { call } from "@/lib/http";
+import { useKeys } from "@/lib/keys";
+import { plural } from "@/lib/plural";
+import { MoveDialog } from "./move-dialog";
+import { ReportCard } from "./report-card";
 
 /** The reports of a cluster, why each is here, and taking some out into a cluster of their own. */
 export function Reports({ cluster }: { readonly cluster: ClusterDetail }) {
-  const client = useQueryClient();
+  const may = useMay()("triager");
+  const box = useRef<HTMLUListElement>(null);
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const [moving, setMoving] = useState<Feedback | null>(null);
-  const refresh = async (): Promise<void> => { setChosen(new Set()); setMoving(null); await client.invalidateQueries(); };
-  const split = useMutation({ mutationFn: () => call("POST", `/clusters/${cluster.id}/split`, { body: { feedback_ids: [...chosen] } }), onSuccess: refresh });
-  const move = useMutation({ mutationFn: ({ id, to }: { id: string; to: string }) => call("POST", `/clusters/${cluster.id}/move`, { body: { feedback_id: id, to } }), onSuccess: refresh });
-  const toggle = (id: string): void => { setChosen((old) => { const next = new Set(old); if (!next.delete(id)) next.add(id); return next; }); };
-  const all = chosen.size === cluster.feedback_items.length;
+  const [at, setAt] = useState(-1);
+  const split = useSplit(cluster.id, () => {
+    setChosen(new Set());
+  });
+  const items = cluster.feedback_items;
+  const toggle = (id: string): void => {
+    setChosen((old) => {
+      const next = new Set(old);
+      if (!next.delete(id)) next.add(id);
+      return next;
+    });
+  };
+  const go = (to: number): void => {
+    const next = Math.max(0, Math.min(to, items.length - 1));
+    setAt(next);
+    box.current?.querySelectorAll<HTMLInputElement>("input[type=checkbox]")[next]?.focus();
+  };
+  useKeys({
+    j: () => {
+      go(at + 1);
+    },
+    k: () => {
+      go(at - 1);
+    },
+  });
+  const all = chosen.size === cluster.count ? "At least one report has to stay." : undefined;
   return (
-    <Panel title={`Reports (${String(cluster.count)})`} actions={
-      chosen.size > 0 ? <Button busy={split.isPending} blocked={all ? "At least one report has to stay." : undefined} onClick={() => { split.mutate(); }}>Split {chosen.size} off</Button> : null}>
-      {split.error ? <Failed error={split.error} /> : null}
-      <ul className="plain">
-        {cluster.feedback_items.map((item) => (
-          <li key={item.id} className="report">
-            <div className="spread">
-              <label className="row"><input type="checkbox" style={{ minHeight: 0 }} checked={chosen.has(item.id)} onChange={() => { toggle(item.id); }} /> <strong className="wrap">{item.title}</strong></label>
-              <Button kind="quiet" onClick={() => { setMoving(item); }}>Belongs elsewhere</Button>
-            </div>
-            <p className="row small muted"><Badge>{item.source}</Badge> <Time at={item.created_at} />{item.pinned ? <Badge tone="accent">put here by a person</Badge> : null}{item.github_issue_url ? <a href={item.github_issue_url}>issue</a> : null}</p>
-            {item.reasons.length ? <p className="small wrap">Here because: {item.reasons.slice(0, 3).map((r) => r.detail).join("; ")}</p> : null}
-            {item.body ? <details><summary className="small">What it says</summary><pre className="small">{item.body}</pre></details> : null}
-          </li>
+    <>
+      {chosen.size > 0 ? (
+        <div className="banner tone-accent spread" role="region" aria-label="Chosen reports">
+          <span>{plural(chosen.size, "report")} chosen</span>
+          <span className="row">
+            <Button
+              kind="primary"
+              busy={split.isPending}
+              blocked={may ?? all}
+              onClick={() => {
+                split.mutate([...chosen]);
+              }}
+            >
+              Split off into a cluster of their own
+            </Button>
+            <Button
+              onClick={() => {
+                setChosen(new Set());
+              }}
+            >
+              Clear
+            </Button>
+          </span>
+        </div>
+      ) : null}
+      <Refused error={split.error} />
+      <ul className="plain reports" ref={box}>
+        {items.map((item, index) => (
+          <ReportCard
+            key={item.id}
+            item={item}
+            here={index === at}
+            chosen={chosen.has(item.id)}
+            blocked={may}
+            onChoose={() => {
+              toggle(item.id);
+            }}
+            onMove={() => {
+              setMoving(item);
+            }}
+          />
         ))}
       </ul>
-      <Dialog open={moving !== null} onClose={() => { setMoving(null); }} title="Where does this report belong?" description={moving?.title ?? ""}>
-        {move.error ? <Failed error={move.error} /> : null}
-        <div className="stack">
-          {moving?.suggestions.map((s) => <Button key={s.cluster_id} onClick={() => { move.mutate({ id: moving.id, to: s.cluster_id }); }}>{s.title || s.cluster_id}</Button>)}
-          <Button kind="primary" busy={move.isPending} onClick={() => { if (moving) move.mutate({ id: moving.id, to: "new" }); }}>A cluster of its own</Button>
-          <Button onClick={() => { setMoving(null); }}>Leave it here</Button>
-        </div>
-      </Dialog>
-    </Panel>
+      {cluster.next_cursor ? (
+        <p className="small muted">
+          The newest {items.length} of {cluster.count} reports.
+        </p>
+      ) : null}
+      <MoveDialog
+        key={moving?.id ?? ""}
+        item={moving}
+        from={cluster.id}
+        onClose={() => {
+          setMoving(null);
+        }}
+      />
+    </>
   );
+}
+
+function useSplit(id: string, done: () => void) {
+  const client = useQueryClient();
+  const undo = useUndo();
+  return useMutation({
+    mutationFn: (ids: string[]) =>
+      call<ClustersChanged>("POST", `/clusters/${id}/split`, { body: { feedback_ids: ids } }),
+    onSuccess: (answer) => {
+      done();
+      void client.invalidateQueries();
+      toast("Split off", () => {
+        undo.mutate({ id, entry: answer.entry?.id });
+      });
+    },
+  });
 }

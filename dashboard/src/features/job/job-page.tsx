@@ -1,143 +1,189 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { Tabs } from "radix-ui";
-import { useCallback, useEffect, useState } from "react";
-import { Link, useNavigate, useParams, useSearchParams } from "react-router";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useCallback, useEffect, useMemo, useState } from "react";
+import { Link, useParams, useSearchParams } from "react-router";
 import { useStream } from "@/api/live";
 import * as queries from "@/api/queries";
-import { TERMINAL, type Failure, type Job, type JobEvent } from "@/api/types";
-import { Failed, Loaded, message } from "@/components/states";
-import { Button, Dialog, StatusBadge, Time } from "@/components/ui";
-import { call } from "@/lib/http";
+import { TERMINAL, type Job, type JobEvent } from "@/api/types";
+import { Loaded } from "@/components/states";
+import { OutLink, PageHead, StatusBadge, Tabs, Time, Untrusted } from "@/components/ui";
 import { duration } from "@/lib/time";
+import { EventsTab } from "./events-tab";
+import { JobActs } from "./job-acts";
+import { useJobLog } from "./job-log";
 import { LogViewer } from "./log-viewer";
 import { PatchTab } from "./patch-tab";
+import { stretches } from "./phases";
 import { ReportTab } from "./report-tab";
 import { Stepper } from "./stepper";
+import { StepsTab } from "./steps-tab";
 
 export function JobPage() {
   const { id = "" } = useParams();
   const query = useQuery(queries.job(id));
-  return <Loaded query={query} what="the job">{(job) => <JobView key={job.id} job={job} />}</Loaded>;
+  return (
+    <Loaded query={query} what="the job">
+      {(job) => <JobView key={job.id} job={job} />}
+    </Loaded>
+  );
 }
 
 function JobView({ job }: { readonly job: Job }) {
-  const client = useQueryClient();
-  const [events, setEvents] = useState<readonly JobEvent[]>([]);
+  const events = useJobEvents(job.id);
+  const log = useJobLog(job.id);
+  const now = useNow(!TERMINAL.includes(job.status));
+  const cluster = useQuery({ ...queries.cluster(job.cluster_id), retry: false }).data;
   const [params, setParams] = useSearchParams();
-  const onEvent = useCallback((data: string) => {
-    const event = JSON.parse(data) as JobEvent;
-    if (typeof event.phase !== "string" || typeof event.n !== "number") return;
-    setEvents((old) => (old.some((known) => known.n === event.n) ? old : [...old, event]));
-    void client.invalidateQueries({ queryKey: ["job", job.id] });
-  }, [client, job.id]);
-  useStream(`/jobs/${job.id}/events`, { onEvent, names: ["message", "job", "status"] });
-  useEffect(() => { document.title = `${job.status} · ${job.cluster_title ?? job.id} · Soulcaster`; }, [job]);
-  const tab = params.get("tab") ?? "log";
+  const title = cluster?.title ?? "Fix";
+  useEffect(() => {
+    document.title = `${job.status.replace("_", " ")} · ${title} · Soulcaster`;
+  }, [job.status, title]);
+  const spent = useMemo(() => stretches(events, job.created_at, now), [events, job.created_at, now]);
+  const ended = job.finished_at ? Date.parse(job.finished_at) : now;
   return (
     <div className="stack">
-      <header className="page-head">
-        <div>
-          <p className="small"><Link to={`/c/${job.cluster_id}`}>Cluster</Link> / job <code>{job.id}</code></p>
-          <h1 className="wrap">{job.cluster_title ?? "Fix"}</h1>
-          <p className="row small muted"><StatusBadge status={job.status} /> attempt {job.attempt} · {job.runner} · started <Time at={job.created_at} />
-            {job.started_at ? <Elapsed job={job} /> : null}</p>
-        </div>
-        <Actions job={job} />
-      </header>
+      <PageHead
+        trail={
+          <>
+            <Link to="/r">Jobs</Link> / <Link to={`/c/${job.cluster_id}`}>cluster</Link> / <code>{job.id}</code>
+          </>
+        }
+        title={<Untrusted text={title} />}
+        actions={<JobActs job={job} />}
+      >
+        <p className="row small">
+          <StatusBadge status={job.status} />
+          <span className="muted">
+            attempt {job.attempt}
+            {job.max_attempts ? ` of ${String(job.max_attempts)}` : ""} · {job.runner ?? "no runner yet"} ·{" "}
+            <Time at={job.created_at} />
+            {job.started_at ? ` · ${duration((ended - Date.parse(job.started_at)) / 1000)}` : ""}
+            {job.plan_version ? ` · plan version ${String(job.plan_version)}` : ""}
+          </span>
+          <Cost job={job} events={events} />
+        </p>
+        <Waiting job={job} />
+      </PageHead>
       {job.pr_url ? (
-        <p className="banner tone-good row">✓ The draft pull request is open. <a href={job.pr_url} className="button button-primary">Review the draft pull request</a></p>
+        <p className="banner tone-good spread">
+          <span>✓ The draft pull request is open.</span>
+          <OutLink href={job.pr_url} className="button button-primary">
+            Review the draft pull request
+          </OutLink>
+        </p>
       ) : null}
-      <Trouble error={job.error} status={job.status} />
-      <Stepper job={job} events={events} />
-      <Cost job={job} events={events} />
-      <Tabs.Root value={tab} onValueChange={(next) => { setParams((old) => { old.set("tab", next); return old; }, { replace: true }); }}>
-        <Tabs.List className="tabs" aria-label="Parts of the job">
-          <Tabs.Trigger value="log">Log</Tabs.Trigger><Tabs.Trigger value="diff">Diff</Tabs.Trigger>
-          <Tabs.Trigger value="report">Tests and gate</Tabs.Trigger><Tabs.Trigger value="events">Events</Tabs.Trigger>
-        </Tabs.List>
-        <Tabs.Content value="log"><LogViewer jobId={job.id} /></Tabs.Content>
-        <Tabs.Content value="diff"><PatchTab job={job} /></Tabs.Content>
-        <Tabs.Content value="report"><ReportTab job={job} /></Tabs.Content>
-        <Tabs.Content value="events"><EventList events={events} /></Tabs.Content>
-      </Tabs.Root>
+      <Trouble job={job} />
+      <Stepper job={job} events={events} spent={spent} />
+      <Tabs
+        label="Parts of the job"
+        value={params.get("tab") ?? "log"}
+        onChange={(next) => {
+          setParams(
+            (old) => {
+              old.set("tab", next);
+              return old;
+            },
+            { replace: true, preventScrollReset: true },
+          );
+        }}
+        tabs={[
+          { value: "log", label: "Log", content: <LogViewer jobId={job.id} log={log} /> },
+          { value: "steps", label: "Steps", content: <StepsTab log={log} /> },
+          { value: "diff", label: "Diff", content: <PatchTab job={job} /> },
+          { value: "report", label: "Tests and gate", content: <ReportTab job={job} /> },
+          { value: "events", label: "Timeline", content: <EventsTab events={events} spent={spent} /> },
+        ]}
+      />
     </div>
   );
 }
 
-function Elapsed({ job }: { readonly job: Job }) {
-  const [now, setNow] = useState(Date.now());
-  const ended = job.finished_at ? Date.parse(job.finished_at) : undefined;
-  useEffect(() => {
-    if (ended) return;
-    const timer = window.setInterval(() => { setNow(Date.now()); }, 1000);
-    return () => { window.clearInterval(timer); };
-  }, [ended]);
-  return <> · {duration(((ended ?? now) - Date.parse(job.started_at ?? job.created_at)) / 1000)}</>;
-}
-
-function Trouble({ error, status }: { readonly error: Failure | string | null; readonly status: string }) {
-  if (!error || status === "success") return null;
-  const failure = typeof error === "string" ? { kind: "", reason: error, action: "", detail: "" } : error;
-  return (
-    <div className={`banner ${status === "needs_review" ? "tone-warn" : "tone-bad"}`} role="status">
-      <p className="wrap"><strong>{failure.reason}</strong></p>
-      {failure.action ? <p className="wrap">What to do: {failure.action}</p> : null}
-      {failure.detail ? <details><summary>Details</summary><pre className="wrap">{failure.detail}</pre></details> : null}
-    </div>
-  );
-}
-
-function Actions({ job }: { readonly job: Job }) {
+/** The job's states from its beginning, live. */
+function useJobEvents(id: string): readonly JobEvent[] {
   const client = useQueryClient();
-  const navigate = useNavigate();
-  const [asking, setAsking] = useState<"cancel" | "approve" | null>(null);
-  const act = useMutation({
-    mutationFn: (verb: string) => call<{ job_id?: string }>("POST", `/jobs/${job.id}/${verb}`, { body: {} }),
-    onSuccess: (answer) => {
-      setAsking(null);
-      void client.invalidateQueries({ queryKey: ["job", job.id] });
-      if (answer.job_id && answer.job_id !== job.id) void navigate(`/r/${answer.job_id}`);
+  const [events, setEvents] = useState<readonly JobEvent[]>([]);
+  const onEvent = useCallback(
+    (data: string) => {
+      const event = JSON.parse(data) as JobEvent;
+      setEvents((old) => (old.some((known) => known.n === event.n) ? old : [...old, event].sort((a, b) => a.n - b.n)));
+      void client.invalidateQueries({ queryKey: ["job", id] });
     },
-  });
-  const over = TERMINAL.includes(job.status);
-  return (
-    <div className="row">
-      {over ? null : <Button kind="danger" onClick={() => { setAsking("cancel"); }}>Cancel</Button>}
-      {job.status === "needs_review" ? <Button kind="primary" onClick={() => { setAsking("approve"); }}>Release the held patch</Button> : null}
-      {over && job.status !== "success" ? <Button busy={act.isPending} onClick={() => { act.mutate("retry"); }}>Retry</Button> : null}
-      <Dialog open={asking === "cancel"} onClose={() => { setAsking(null); }} title="Cancel this job?" description="The agent stops. What it had done so far stays downloadable; no pull request appears.">
-        {act.error ? <Failed error={act.error} /> : null}
-        <div className="row"><Button kind="danger" busy={act.isPending} onClick={() => { act.mutate("cancel"); }}>Cancel the job</Button><Button onClick={() => { setAsking(null); }}>Let it go on</Button></div>
-      </Dialog>
-      <Dialog open={asking === "approve"} onClose={() => { setAsking(null); }} title="Release the held patch?" description="The gate held it because it touches files that change how code is built, tested or run. It is checked again, then pushed as a draft pull request.">
-        {act.error ? <Failed error={act.error} /> : null}
-        <div className="row"><Button kind="primary" busy={act.isPending} onClick={() => { act.mutate("approve"); }}>Release it</Button><Button onClick={() => { setAsking(null); }}>Not now</Button></div>
-      </Dialog>
-      {act.error && !asking ? <p className="tone-bad badge" role="alert">{message(act.error)}</p> : null}
-    </div>
+    [client, id],
   );
+  const connection = useStream(`/jobs/${id}/events`, { onEvent, names: ["status"] });
+  useEffect(() => {
+    if (connection !== "ended") return;
+    void client.invalidateQueries({ queryKey: ["job", id] });
+    void client.invalidateQueries({ queryKey: ["jobs"] });
+    void client.invalidateQueries({ queryKey: ["clusters"] });
+  }, [connection, client, id]);
+  return events;
+}
+
+function useNow(running: boolean): number {
+  const [now, setNow] = useState(() => Date.now());
+  useEffect(() => {
+    if (!running) return;
+    const timer = window.setInterval(() => {
+      setNow(Date.now());
+    }, 1000);
+    return () => {
+      window.clearInterval(timer);
+    };
+  }, [running]);
+  return now;
+}
+
+/** What a job that does not move waits for. */
+function Waiting({ job }: { readonly job: Job }) {
+  if (TERMINAL.includes(job.status)) return null;
+  if (job.cancel_requested) return <p className="small">Cancelling: the runner stops within seconds.</p>;
+  if (job.not_before && Date.parse(job.not_before) > Date.now()) {
+    return (
+      <p className="small wrap">
+        Attempt {job.attempt} failed{job.error ? `: ${job.error}` : ""}. It is tried again <Time at={job.not_before} />.
+      </p>
+    );
+  }
+  if (job.status === "pending")
+    return <p className="small">Waiting for a free runner{job.runner ? ` of ${job.runner}` : ""}.</p>;
+  return null;
 }
 
 function Cost({ job, events }: { readonly job: Job; readonly events: readonly JobEvent[] }) {
-  const usage = events.at(-1)?.usage ?? job.usage;
+  const usage = TERMINAL.includes(job.status) ? job.usage : (events.at(-1)?.usage ?? job.usage);
   if (!usage || usage.requests === 0) return null;
   const tokens = usage.input_tokens + usage.output_tokens;
   return (
-    <p className="small muted">
-      Spent: {usage.requests} model requests, {tokens.toLocaleString("en")} tokens{usage.cost_usd > 0 ? `, $${usage.cost_usd.toFixed(3)}` : ""}
-    </p>
+    <span className="muted">
+      · {usage.requests} model requests, {tokens.toLocaleString("en")} tokens
+      {usage.cost_usd > 0 ? `, $${usage.cost_usd.toFixed(2)}` : ""}
+    </span>
   );
 }
 
-function EventList({ events }: { readonly events: readonly JobEvent[] }) {
-  if (!events.length) return <p className="muted">No events yet.</p>;
+function Trouble({ job }: { readonly job: Job }) {
+  const failure = job.failure;
+  if (!failure || !TERMINAL.includes(job.status) || job.status === "success") return null;
   return (
-    <div className="scroll-x panel"><table>
-      <thead><tr><th scope="col">When</th><th scope="col">Status</th><th scope="col">Phase</th><th scope="col">Attempt</th><th scope="col">What</th></tr></thead>
-      <tbody>{[...events].reverse().map((event) => (
-        <tr key={event.n}><td><Time at={event.at} /></td><td><StatusBadge status={event.status} /></td><td>{event.phase}</td><td>{event.attempt}</td>
-          <td className="wrap">{event.message || event.failure?.reason || ""}</td></tr>
-      ))}</tbody>
-    </table></div>
+    <div className={`banner ${job.status === "needs_review" ? "tone-warn" : "tone-bad"}`} role="status">
+      <p className="wrap">
+        <strong>
+          <Untrusted text={failure.reason} />
+        </strong>
+      </p>
+      {failure.action ? (
+        <p className="wrap">
+          What to do: <Untrusted text={failure.action} />
+        </p>
+      ) : null}
+      {failure.detail ? (
+        <details>
+          <summary>Details</summary>
+          <pre className="wrap small">
+            <Untrusted text={failure.detail} />
+          </pre>
+        </details>
+      ) : null}
+    </div>
   );
 }

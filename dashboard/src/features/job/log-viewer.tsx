@@ -1,161 +1,322 @@
-import { useVirtualizer } from "@tanstack/react-virtual";
-import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore, type KeyboardEvent } from "react";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState, type KeyboardEvent } from "react";
 import { useSearchParams } from "react-router";
-import { useStream } from "@/api/live";
-import type { LogChunk } from "@/api/types";
+import { toast } from "@/components/toasts";
 import { Button } from "@/components/ui";
-import { url } from "@/lib/http";
-import { duration } from "@/lib/time";
-import { lineHtml } from "./ansi";
-import { LogStore, rowsOf, type Group, type Line } from "./log-store";
+import { keysEnabled } from "@/lib/keys";
+import type { JobLog } from "./job-log";
+import { LogBar } from "./log-bar";
+import { anchor, LogRow } from "./log-lines";
+import { LogRows, phaseKey, type Folds } from "./log-rows";
+import type { LogStore, Part } from "./log-store";
+import { useLinkedLines } from "./line-link";
+import { ROW, useRowsWindow } from "./rows-window";
+import { Spoken } from "./spoken";
 import "./log-viewer.css";
 
-const ROW = 20;
+interface Props {
+  readonly jobId: string;
+  readonly log: JobLog;
+}
 
 /** A job's log, live: follows while at the end, never yanks the scroll, searches all of it, links to a line. */
-export function LogViewer({ jobId }: { readonly jobId: string }) {
-  const store = useMemo(() => new LogStore(), [jobId]); // eslint-disable-line react-hooks/exhaustive-deps -- a new job is a new log
-  useSyncExternalStore(store.subscribe, () => store.version);
-  const onEvent = useCallback((data: string, name: string) => {
-    if (name === "message" || name === "log") store.add(JSON.parse(data) as LogChunk);
-  }, [store]);
-  const connection = useStream(`/jobs/${jobId}/logs/stream`, { onEvent, names: ["message", "log"] });
-  useEffect(() => { if (connection === "ended") store.finish(); }, [connection, store]);
-
-  const [params, setParams] = useSearchParams();
-  const [folded, setFolded] = useState<ReadonlySet<string>>(new Set());
-  const [wrap, setWrap] = useState(false);
-  const [following, setFollowing] = useState(!window.location.hash.startsWith("#a"));
-  const [seen, setSeen] = useState(0);
-  const query = params.get("find") ?? "";
-  const version = store.version;
-  const rows = useMemo(() => rowsOf(store, folded), [store, folded, version]); // eslint-disable-line react-hooks/exhaustive-deps -- version is the content
-  const hits = useMemo(() => store.search(query), [store, query, version]); // eslint-disable-line react-hooks/exhaustive-deps
-  const hitSet = useMemo(() => new Set(hits), [hits]);
-  const [hit, setHit] = useState(0);
-
+export function LogViewer({ jobId, log }: Props) {
+  const { store, version, connection } = log;
   const box = useRef<HTMLDivElement>(null);
-  const virtual = useVirtualizer({
-    count: rows.length, getScrollElement: () => box.current, estimateSize: () => ROW, overscan: 30,
-    getItemKey: (index) => { const row = rows[index]; return !row ? index : row.kind === "group" ? row.group.key : `l${String(row.index)}`; },
-  });
-  const count = rows.length;
-  useEffect(() => {
-    if (following && count > 0) { virtual.scrollToIndex(count - 1, { align: "end" }); setSeen(store.lines.length); }
-  }, [following, count, store, virtual]);
-
-  const showLine = useCallback((index: number) => {
-    setFollowing(false);
-    const group = store.groups.find((g) => index >= g.start && index < g.end);
-    setFolded((old) => { if (!group || !old.has(group.key)) return old; const next = new Set(old); next.delete(group.key); return next; });
-    requestAnimationFrame(() => {
-      const at = rowsOf(store, folded).findIndex((row) => row.kind === "line" && row.index === index);
-      if (at >= 0) virtual.scrollToIndex(at, { align: "center" });
-    });
-  }, [store, folded, virtual]);
-
-  const linked = useLinkedLine(store, showLine);
+  const find = useRef<HTMLInputElement>(null);
+  const [params, setParams] = useSearchParams();
+  const query = params.get("find") ?? "";
+  const [wrap, setWrap] = useState(false);
+  const [times, setTimes] = useState(false);
+  const [folds, setFolds] = useState<Folds>(new Map());
+  const rows = useMemo(() => new LogRows(store, folds), [store, folds, version]); // eslint-disable-line react-hooks/exhaustive-deps -- the version is the content
+  const view = useRowsWindow(box, rows.count, wrap);
+  const linked = useLinkedLines(store, version);
+  const follow = useFollow(box, store, view, rows.count, linked !== null);
+  const hits = useHits(store, query, version);
+  const show = useShow(store, setFolds, follow.stop, view.scrollTo, folds);
 
   const step = (by: number): void => {
-    if (!hits.length) return;
-    const next = (hit + by + hits.length) % hits.length;
-    setHit(next);
-    const index = hits[next];
-    if (index !== undefined) showLine(index);
+    const index = hits.step(by);
+    if (index !== undefined) show(index);
   };
-  const onScroll = (): void => {
-    const element = box.current;
-    if (!element) return;
-    const atEnd = element.scrollHeight - element.scrollTop - element.clientHeight < ROW * 2;
-    if (!atEnd && following && element.scrollTop < lastTop.current - 4) setFollowing(false);
-    lastTop.current = element.scrollTop;
+  const linkedFrom = linked?.from;
+  const shown = useRef<number | undefined>(undefined);
+  useEffect(() => {
+    if (linkedFrom === undefined || shown.current === linkedFrom) return;
+    shown.current = linkedFrom;
+    show(linkedFrom);
+  }, [linkedFrom, show]);
+  const toggle = useCallback(
+    (part: Part, phase: boolean) => {
+      const number = store.parts.indexOf(part);
+      const key = phase ? phaseKey(number) : String(number);
+      setFolds((old) => new Map(old).set(key, !foldedNow(store, old, number, phase)));
+    },
+    [store],
+  );
+  const top = (): number => Math.floor((box.current?.scrollTop ?? 0) / ROW);
+  const nextError = (): void => {
+    const here = rows.row(top() + 1);
+    const from = here && "index" in here ? here.index : (here?.part.start ?? 0);
+    const index = store.lines.findIndex(
+      (line, at) => at > from && (line.stream === "stderr" || /^ {2}exit code [1-9]/.test(line.text)),
+    );
+    if (index >= 0) show(index);
+    else toast("No further error in the log");
   };
-  const lastTop = useRef(0);
+  const phase = (by: number): void => {
+    const all = rows.phaseRows();
+    const to = by > 0 ? all.find((row) => row > top() + 1) : all.findLast((row) => row < top() - 1);
+    follow.stop();
+    if (to !== undefined && box.current) box.current.scrollTop = to * ROW;
+  };
+  const copyLink = (): void => {
+    const row = linked ? rows.row(rows.rowOf(linked.from)) : rows.row(top() + 1);
+    const line = row && "line" in row ? row.line : store.lines[row?.part.start ?? 0];
+    if (!line) return;
+    const at = new URL(window.location.href);
+    at.hash = anchor(line);
+    void navigator.clipboard.writeText(at.href).then(() => {
+      toast(`Link to line ${String(line.n + 1)} copied`);
+    });
+  };
+  const acts: Record<string, () => void> = {
+    F: follow.toggle,
+    n: () => {
+      step(1);
+    },
+    N: () => {
+      step(-1);
+    },
+    w: () => {
+      setWrap((now) => !now);
+    },
+    t: () => {
+      setTimes((now) => !now);
+    },
+    e: nextError,
+    "[": () => {
+      phase(-1);
+    },
+    "]": () => {
+      phase(1);
+    },
+    y: copyLink,
+    "/": () => find.current?.focus(),
+  };
   const onKey = (event: KeyboardEvent): void => {
-    if (event.target instanceof HTMLInputElement) return;
-    if (event.key === "F") setFollowing((now) => !now);
-    else if (event.key === "n") step(1);
-    else if (event.key === "N") step(-1);
-    else if (event.key === "w") setWrap((now) => !now);
-    else if (event.key === "/") { event.preventDefault(); find.current?.focus(); }
-    else return;
+    if (event.target instanceof HTMLInputElement || event.ctrlKey || event.metaKey || event.altKey || !keysEnabled())
+      return;
+    const act = acts[event.key];
+    if (!act) return;
+    event.preventDefault();
+    act();
   };
-  const find = useRef<HTMLInputElement>(null);
-  const fresh = store.lines.length - seen;
-
+  const fresh = follow.fresh;
   return (
     <div className="log" onKeyDown={onKey} role="presentation">
-      <div className="log-bar">
-        <label className="log-find"><span className="visually-hidden">Search the log</span>
-          <input ref={find} type="search" placeholder="Search the log" value={query}
-            onChange={(e) => { const v = e.target.value; setHit(0); setParams((old) => { if (v) old.set("find", v); else old.delete("find"); return old; }, { replace: true, preventScrollReset: true }); }}
-            onKeyDown={(e) => { if (e.key === "Enter") step(e.shiftKey ? -1 : 1); }} />
-        </label>
-        {query ? <span className="small" role="status">{hits.length ? `${String(hit + 1)} of ${String(hits.length)}` : "not found"}</span> : null}
-        {query ? <><Button kind="quiet" onClick={() => { step(-1); }}>Previous</Button><Button kind="quiet" onClick={() => { step(1); }}>Next</Button></> : null}
-        <span className="log-space" />
-        <span className={`badge tone-${connection === "live" ? "live" : connection === "reconnecting" ? "warn" : "muted"}`} role="status">{LABELS[connection]}</span>
-        <Button kind="quiet" aria-pressed={following} onClick={() => { setFollowing((now) => !now); }}>{following ? "Following" : "Follow"}</Button>
-        <Button kind="quiet" aria-pressed={wrap} onClick={() => { setWrap((now) => !now); }}>Wrap</Button>
-        <a className="button button-quiet" href={url(`/jobs/${jobId}/logs/raw`)} download={`${jobId}.log`}>Download</a>
-      </div>
-      <div ref={box} className={wrap ? "log-box log-wrap" : "log-box"} onScroll={onScroll} role="log" aria-live="off" aria-label="Log of the job" tabIndex={0}>
-        {count === 0 ? <p className="log-empty">{connection === "ended" ? "Nothing was printed." : "Waiting for the first line."}</p> : null}
-        <div style={{ height: virtual.getTotalSize(), position: "relative" }}>
-          {virtual.getVirtualItems().map((item) => {
-            const row = rows[item.index];
+      <LogBar
+        jobId={jobId}
+        find={find}
+        query={query}
+        setQuery={(value) => {
+          hits.reset();
+          setParams(
+            (old) => {
+              if (value) old.set("find", value);
+              else old.delete("find");
+              return old;
+            },
+            { replace: true, preventScrollReset: true },
+          );
+        }}
+        hit={hits.at}
+        hits={hits.all.length}
+        step={step}
+        connection={connection}
+        following={follow.on}
+        toggleFollow={follow.toggle}
+        wrap={wrap}
+        toggleWrap={acts["w"] ?? (() => undefined)}
+        times={times}
+        toggleTimes={acts["t"] ?? (() => undefined)}
+        foldAll={(folded) => {
+          setFolds(new Map(store.parts.map((part, number) => [String(number), folded && part.step !== null])));
+        }}
+      />
+      <div
+        ref={box}
+        className={wrap ? "log-box log-wrap" : "log-box"}
+        onScroll={follow.scrolled}
+        role="log"
+        aria-live="off"
+        aria-label="Log of the job"
+        tabIndex={0}
+      >
+        {rows.count === 0 ? (
+          <p className="log-empty">{connection === "ended" ? "Nothing was printed." : "Waiting for the first line…"}</p>
+        ) : null}
+        <div className="log-all" style={{ height: view.total }}>
+          {view.items.map(({ index, start }) => {
+            const row = rows.row(index);
             if (!row) return null;
+            const line = row.kind === "line" ? row.index : row.kind === "step" ? row.part.start : -1;
             return (
-              <div key={item.key} data-index={item.index} ref={virtual.measureElement} className="log-row" style={{ transform: `translateY(${String(item.start)}px)` }}>
-                {row.kind === "group"
-                  ? <GroupHead group={row.group} folded={folded.has(row.group.key)} toggle={() => { setFolded((old) => { const next = new Set(old); if (!next.delete(row.group.key)) next.add(row.group.key); return next; }); }} />
-                  : <LineRow line={row.line} found={hitSet.has(row.index)} current={hits[hit] === row.index && Boolean(query)} linked={linked === row.index} />}
+              <div
+                key={index}
+                data-index={index}
+                ref={view.measure}
+                className="log-row"
+                style={{ transform: `translateY(${String(start)}px)` }}
+              >
+                <LogRow
+                  row={row}
+                  found={hits.set.has(line)}
+                  current={line >= 0 && hits.current === line}
+                  linked={linked !== null && line >= linked.from && line <= linked.to}
+                  times={times}
+                  toggle={toggle}
+                />
               </div>
             );
           })}
         </div>
       </div>
-      {!following && fresh > 0 ? <Button className="button log-new" onClick={() => { setFollowing(true); }}>↓ {String(fresh)} new lines</Button> : null}
+      {query && !wrap ? <Rail hits={hits.all} rows={rows} /> : null}
+      {fresh > 0 ? (
+        <div className="log-new">
+          <Button kind="primary" onClick={follow.start}>
+            ↓ {fresh.toLocaleString("en")} new lines
+          </Button>
+        </div>
+      ) : null}
+      <Spoken store={store} version={version} />
     </div>
   );
 }
 
-const LABELS = { connecting: "Connecting", live: "Live", reconnecting: "Reconnecting", ended: "Complete" };
+function foldedNow(store: LogStore, folds: Folds, number: number, phase: boolean): boolean {
+  const rows = new LogRows(store, folds);
+  const part = store.parts[number];
+  if (!part) return false;
+  if (phase) return folds.get(phaseKey(number)) ?? false;
+  const row = rows.row(rows.rowOf(part.start));
+  return row?.kind === "step" && row.folded;
+}
 
-function GroupHead({ group, folded, toggle }: { readonly group: Group; readonly folded: boolean; readonly toggle: () => void }) {
-  const seconds = (Date.parse(group.endedAt) - Date.parse(group.startedAt)) / 1000;
-  return (
-    <button type="button" className="log-group" aria-expanded={!folded} onClick={toggle}>
-      <span aria-hidden="true">{folded ? "▸" : "▾"}</span> {group.phase}{group.step ? ` · ${group.step}` : ""}
-      <span className="log-note">attempt {group.attempt} · {duration(seconds)} · {group.end - group.start} lines</span>
-    </button>
+interface Follow {
+  readonly on: boolean;
+  readonly fresh: number;
+  readonly start: () => void;
+  readonly stop: () => void;
+  readonly toggle: () => void;
+  readonly scrolled: () => void;
+}
+
+type View = ReturnType<typeof useRowsWindow>;
+
+/** Follows the end while it is on; a scroll upwards switches it off, and nothing moves from then on. */
+function useFollow(
+  box: React.RefObject<HTMLElement | null>,
+  store: LogStore,
+  view: View,
+  count: number,
+  linked: boolean,
+): Follow {
+  const [on, setOn] = useState(!linked && !window.location.hash.startsWith("#a"));
+  const [seen, setSeen] = useState(0);
+  const lastTop = useRef(0);
+  const { scrollTo } = view;
+  const scroll = useRef(scrollTo);
+  useLayoutEffect(() => {
+    scroll.current = scrollTo;
+  });
+  const length = store.lines.length;
+  useLayoutEffect(() => {
+    if (!on || count === 0) return;
+    scroll.current(count - 1, "end");
+    lastTop.current = box.current?.scrollTop ?? 0;
+  }, [on, count, length, box]);
+  const stop = useCallback(() => {
+    setOn(false);
+    setSeen(store.lines.length);
+  }, [store]);
+  const start = (): void => {
+    setOn(true);
+  };
+  return {
+    on,
+    fresh: on ? 0 : length - seen,
+    start,
+    stop,
+    toggle: () => {
+      if (on) stop();
+      else start();
+    },
+    scrolled: () => {
+      const now = box.current?.scrollTop ?? 0;
+      if (on && now < lastTop.current - 2) stop();
+      lastTop.current = now;
+    },
+  };
+}
+
+function useHits(store: LogStore, query: string, version: number) {
+  const all = useMemo(() => store.search(query), [store, query, version]); // eslint-disable-line react-hooks/exhaustive-deps -- the version is the content
+  const set = useMemo(() => new Set(all), [all]);
+  const [at, setAt] = useState(-1);
+  return {
+    all,
+    set,
+    at,
+    current: query && at >= 0 ? all[at] : undefined,
+    reset: () => {
+      setAt(-1);
+    },
+    step: (by: number): number | undefined => {
+      if (!all.length) return undefined;
+      const next = at < 0 && by < 0 ? all.length - 1 : (at + by + all.length) % all.length;
+      setAt(next);
+      return all[next];
+    },
+  };
+}
+
+/** Brings a line into view: opens what hides it, and stops following. */
+function useShow(
+  store: LogStore,
+  setFolds: React.Dispatch<React.SetStateAction<Folds>>,
+  stop: () => void,
+  scrollTo: View["scrollTo"],
+  folds: Folds,
+) {
+  const now = useRef({ scrollTo, folds });
+  useLayoutEffect(() => {
+    now.current = { scrollTo, folds };
+  });
+  return useCallback(
+    (index: number) => {
+      stop();
+      const number = store.parts.findLastIndex((part) => part.start <= index);
+      const phase = store.parts.findLastIndex((part, at) => at <= number && part.opens);
+      setFolds((old) => new Map(old).set(String(number), false).set(phaseKey(phase), false));
+      requestAnimationFrame(() => {
+        now.current.scrollTo(new LogRows(store, now.current.folds).rowOf(index), "center");
+      });
+    },
+    [store, setFolds, stop],
   );
 }
 
-function LineRow({ line, found, current, linked }: { readonly line: Line; readonly found: boolean; readonly current: boolean; readonly linked: boolean }) {
-  const id = `a${String(line.attempt)}L${String(line.n)}`;
-  const html = useMemo(() => lineHtml(line.text), [line.text]);
+/** Where the matches are, along the scroll bar. */
+function Rail({ hits, rows }: { readonly hits: readonly number[]; readonly rows: LogRows }) {
+  const every = Math.max(1, Math.ceil(hits.length / 200));
+  const marks = hits.filter((_, at) => at % every === 0);
   return (
-    <div className={`log-line${found ? " log-hit" : ""}${current ? " log-current" : ""}${linked ? " log-linked" : ""} log-${line.stream}`}>
-      <a className="log-number" href={`#${id}`} aria-label={`Link to line ${String(line.n + 1)}`}>{line.n + 1}</a>
-      <span className="log-text" dangerouslySetInnerHTML={{ __html: html }} />
+    <div className="log-rail" aria-hidden="true">
+      {marks.map((index) => (
+        <i key={index} style={{ top: `${String((rows.rowOf(index) / Math.max(1, rows.count)) * 100)}%` }} />
+      ))}
     </div>
   );
-}
-
-/** The line named in the address (``#a1L20``), scrolled to once it is there. */
-function useLinkedLine(store: LogStore, show: (index: number) => void): number | undefined {
-  const [hash, setHash] = useState(window.location.hash);
-  const done = useRef("");
-  useEffect(() => {
-    const changed = (): void => { setHash(window.location.hash); };
-    window.addEventListener("hashchange", changed);
-    return () => { window.removeEventListener("hashchange", changed); };
-  }, []);
-  const match = /^#a(\d+)L(\d+)/.exec(hash);
-  const index = match ? store.lines.findIndex((l) => l.attempt === Number(match[1]) && l.n === Number(match[2])) : -1;
-  useEffect(() => {
-    if (index >= 0 && done.current !== hash) { done.current = hash; show(index); }
-  }, [index, hash, show]);
-  return index >= 0 ? index : undefined;
 }

@@ -1,16 +1,22 @@
 import { useQuery } from "@tanstack/react-query";
 import * as queries from "@/api/queries";
-import type { Job } from "@/api/types";
+import type { Job, Report } from "@/api/types";
 import { Empty, Loaded } from "@/components/states";
-import { Badge, Panel } from "@/components/ui";
+import { Badge, Panel, Untrusted } from "@/components/ui";
+import { plural } from "@/lib/plural";
 import { duration } from "@/lib/time";
 
 const VERDICTS: Record<string, [tone: string, text: string]> = {
-  reproduced: ["good", "Reproduced: the tests fail without the patch and pass with it."],
-  unreproduced: ["warn", "Not reproduced: the tests already passed without the patch."],
-  still_failing: ["bad", "Still failing: the tests fail with the patch, as they did without it."],
-  regressed: ["bad", "Regressed: the tests passed without the patch and fail with it."],
+  reproduced: ["good", "✓ Reproduced: the tests fail without the patch and pass with it."],
+  unreproduced: ["warn", "! Not reproduced: the tests already passed without the patch."],
+  still_failing: ["bad", "✕ Still failing: the tests fail with the patch, as they did without it."],
+  regressed: ["bad", "✕ Regressed: the tests passed without the patch and fail with it."],
   not_run: ["muted", "No tests were run."],
+};
+const GATE: Record<string, [tone: string, text: string]> = {
+  block: ["bad", "✕ refused"],
+  hold: ["warn", "! held for review"],
+  note: ["muted", "note"],
 };
 
 /** What verification and the patch gate found. */
@@ -18,31 +24,79 @@ export function ReportTab({ job }: { readonly job: Job }) {
   const query = useQuery(queries.report(job.id));
   return (
     <Loaded query={query} what="the report">
-      {(report) => {
-        if (!report) return <Empty title="No report yet"><p className="muted">Verification and the gate come after the agent.</p></Empty>;
-        const [tone, text] = VERDICTS[report.verification.verdict] ?? ["muted", report.verification.verdict];
-        return (
+      {(report) =>
+        report ? (
           <div className="stack">
-            <Panel title="Verification">
-              <p className={`banner tone-${tone}`}>{text} {report.verification.reason}</p>
-              {report.verification.checks.map((check) => (
-                <details key={`${check.on}${check.command}`} open={!check.passed && check.on === "patch"}>
-                  <summary><Badge tone={check.passed ? "good" : "bad"}>{check.passed ? "✓ passed" : "✕ failed"}</Badge> on the {check.on === "base" ? "base commit" : "patch"}: <code>{check.command}</code> ({duration(check.seconds)})</summary>
-                  <pre className="wrap small">{check.output_tail}</pre>
-                </details>
-              ))}
-            </Panel>
-            <Panel title="Patch gate">
-              <p>{report.changed_files.length} files, +{report.additions} −{report.deletions}</p>
-              {report.findings.length === 0 ? <p className="muted">Nothing found.</p> : (
-                <ul>{report.findings.map((finding) => (
-                  <li key={finding.rule + finding.path}><Badge tone={finding.verdict === "block" ? "bad" : finding.verdict === "hold" ? "warn" : "muted"}>{finding.verdict}</Badge> {finding.rule} <code className="wrap">{finding.path}</code> {finding.detail}</li>
-                ))}</ul>
-              )}
-            </Panel>
+            <Tests report={report} />
+            <Gate report={report} />
+            {report.summary ? (
+              <Panel title="What the agent says">
+                <p className="wrap summary">
+                  <Untrusted text={report.summary} />
+                </p>
+              </Panel>
+            ) : null}
           </div>
-        );
-      }}
+        ) : (
+          <Empty title="No report yet">
+            <p className="muted">Verification and the gate come after the agent.</p>
+          </Empty>
+        )
+      }
     </Loaded>
+  );
+}
+
+function Tests({ report }: { readonly report: Report }) {
+  const { verification } = report;
+  const [tone, text] = VERDICTS[verification.verdict] ?? ["muted", verification.verdict];
+  return (
+    <Panel title="Verification">
+      <p className={`banner tone-${tone} wrap`}>
+        {text} {verification.reason}
+      </p>
+      {verification.checks.map((check) => (
+        <details key={`${check.on}${check.command}`} open={!check.passed && check.on === "patch"}>
+          <summary>
+            <Badge tone={check.passed ? "good" : "bad"}>{check.passed ? "✓ passed" : "✕ failed"}</Badge> on the{" "}
+            {check.on === "base" ? "base commit" : "patch"}: <code className="wrap">{check.command}</code> (
+            {duration(check.seconds)})
+          </summary>
+          <pre className="block small">
+            <Untrusted text={check.output_tail} />
+          </pre>
+        </details>
+      ))}
+    </Panel>
+  );
+}
+
+function Gate({ report }: { readonly report: Report }) {
+  return (
+    <Panel title="Patch gate">
+      <p>
+        {plural(report.changed_files.length, "file")}, +{report.additions} −{report.deletions}
+      </p>
+      {report.findings.length === 0 ? (
+        <p className="muted">Nothing found.</p>
+      ) : (
+        <ul className="plain rows">
+          {report.findings.map((finding) => {
+            const [tone, text] = GATE[finding.verdict] ?? ["muted", finding.verdict];
+            return (
+              <li key={finding.rule + finding.path} className="row">
+                <Badge tone={tone}>{text}</Badge>
+                <span className="wrap">
+                  <code>
+                    <Untrusted text={finding.path} />
+                  </code>{" "}
+                  <Untrusted text={finding.detail || finding.rule} />
+                </span>
+              </li>
+            );
+          })}
+        </ul>
+      )}
+    </Panel>
   );
 }

@@ -1,0 +1,85 @@
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useRef } from "react";
+import { Link, useNavigate } from "react-router";
+import * as queries from "@/api/queries";
+import { useMay } from "@/api/session";
+import type { ClusterDetail } from "@/api/types";
+import { Button } from "@/components/ui";
+import { call } from "@/lib/http";
+import { useKeys } from "@/lib/keys";
+import { message, Problem } from "@/lib/problem";
+
+/** Start the fix: the one act that spends. Pressed twice it starts one job: the key of the try goes with it. */
+export function FixButton({ cluster }: { readonly cluster: ClusterDetail }) {
+  const navigate = useNavigate();
+  const client = useQueryClient();
+  const may = useMay();
+  const plan = useQuery(queries.plan(cluster.id)).data;
+  const tryKey = useRef(crypto.randomUUID());
+  const start = useMutation({
+    mutationFn: () =>
+      call<{ job_id: string }>("POST", `/clusters/${cluster.id}/start_fix`, {
+        body: plan ? { plan_version: plan.version } : {},
+        headers: { "Idempotency-Key": tryKey.current },
+      }),
+    onSuccess: (answer) => {
+      void client.invalidateQueries({ queryKey: ["jobs"] });
+      void navigate(`/r/${answer.job_id}`);
+    },
+    onError: () => {
+      tryKey.current = crypto.randomUUID();
+    },
+  });
+  const running = start.error instanceof Problem && start.error.jobId ? start.error.jobId : null;
+  const live = cluster.status === "fixing";
+  const blocked = may("operator") ?? (live ? "A fix is running already." : undefined);
+  useKeys({
+    f: () => {
+      if (!blocked && !start.isPending) start.mutate();
+    },
+  });
+  return (
+    <div className="fix">
+      <div className="row">
+        {live && cluster.job_id ? (
+          <Link className="button button-primary" to={`/r/${cluster.job_id}`}>
+            Watch the fix
+          </Link>
+        ) : null}
+        <Button
+          kind={live ? "plain" : "primary"}
+          busy={start.isPending}
+          blocked={blocked}
+          shortcut="f"
+          onClick={() => {
+            start.mutate();
+          }}
+        >
+          Start fix
+        </Button>
+      </div>
+      <p className="small muted wrap">{hint(cluster, plan ?? null)}</p>
+      {running ? (
+        <p className="banner tone-warn">
+          A fix is running already: <Link to={`/r/${running}`}>watch it</Link>
+        </p>
+      ) : start.error ? (
+        <p className="banner tone-bad wrap" role="alert">
+          {message(start.error)}
+        </p>
+      ) : null}
+    </div>
+  );
+}
+
+function hint(
+  cluster: ClusterDetail,
+  plan: { version: number; approved_by: string | null; repo_url: string } | null,
+): string {
+  const repo = cluster.github_repo_url ?? plan?.repo_url ?? cluster.suggested_repo_url;
+  const where = repo ? `in ${repo.replace(/^https?:\/\//, "")}` : "in the project's repository";
+  if (!plan) return `Makes a plan first, then fixes ${where}.`;
+  return plan.approved_by
+    ? `Follows plan version ${String(plan.version)}, approved by ${plan.approved_by}, ${where}.`
+    : `Follows plan version ${String(plan.version)}, which nobody has approved yet, ${where}.`;
+}

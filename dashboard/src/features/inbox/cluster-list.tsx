@@ -1,0 +1,164 @@
+import { useEffect, useRef, useState } from "react";
+import { useNavigate } from "react-router";
+import { useMay } from "@/api/session";
+import type { Cluster } from "@/api/types";
+import { Refused } from "@/components/states";
+import { useMerge } from "@/components/triage/acts";
+import { TriageDialogs, type TriageAct } from "@/components/triage/dialogs";
+import { Button } from "@/components/ui";
+import { useKeys } from "@/lib/keys";
+import { ClusterRow } from "./cluster-row";
+
+const PAGE = 60;
+
+/** The ranked clusters, for the mouse and for single keys. Rows beyond the first come as they are scrolled to. */
+export function ClusterList({ clusters }: { readonly clusters: readonly Cluster[] }) {
+  const navigate = useNavigate();
+  const may = useMay();
+  const box = useRef<HTMLUListElement>(null);
+  const [limit, setLimit] = useState(PAGE);
+  const [at, setAt] = useState(0);
+  const [act, setAct] = useState<TriageAct | null>(null);
+  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+  const current = clusters[Math.min(at, clusters.length - 1)];
+  const go = (to: number): void => {
+    const next = Math.max(0, Math.min(to, clusters.length - 1));
+    if (next >= limit) setLimit(next + PAGE);
+    setAt(next);
+    requestAnimationFrame(() => {
+      box.current?.querySelectorAll<HTMLAnchorElement>("a.cluster-title")[next]?.focus();
+    });
+  };
+  const open = (hash = ""): void => {
+    if (current) void navigate(`/c/${current.id}${hash}`);
+  };
+  const toggle = (id: string): void => {
+    setChosen((old) => {
+      const next = new Set(old);
+      if (!next.delete(id)) next.add(id);
+      return next;
+    });
+  };
+  const ask = (what: TriageAct) => () => {
+    if (!may("triager")) setAct(what);
+  };
+  useKeys({
+    j: () => {
+      go(box.current?.contains(document.activeElement) ? at + 1 : at);
+    },
+    k: () => {
+      go(at - 1);
+    },
+    Enter: () => {
+      open();
+    },
+    p: () => {
+      open("#plan");
+    },
+    x: ask("dismiss"),
+    z: ask("snooze"),
+    d: ask("merge"),
+    " ": () => {
+      if (current) toggle(current.id);
+    },
+    "/": () => {
+      document.getElementById("inbox-search")?.focus();
+    },
+  });
+  return (
+    <>
+      <MergeChosen
+        chosen={clusters.filter((cluster) => chosen.has(cluster.id))}
+        clear={() => {
+          setChosen(new Set());
+        }}
+      />
+      <ul className="clusters" ref={box}>
+        {clusters.slice(0, limit).map((cluster, index) => (
+          <ClusterRow
+            key={cluster.id}
+            cluster={cluster}
+            here={index === at}
+            chosen={chosen.has(cluster.id)}
+            onHere={() => {
+              setAt(index);
+            }}
+            onChoose={() => {
+              toggle(cluster.id);
+            }}
+            onAct={(what) => {
+              setAt(index);
+              setAct(what);
+            }}
+          />
+        ))}
+      </ul>
+      {clusters.length > limit ? (
+        <More
+          rest={clusters.length - limit}
+          show={() => {
+            setLimit(limit + PAGE);
+          }}
+        />
+      ) : null}
+      <p className="small muted keys-hint">
+        <kbd>j</kbd> <kbd>k</kbd> move · <kbd>Enter</kbd> open · <kbd>p</kbd> plan · <kbd>x</kbd> dismiss · <kbd>z</kbd>{" "}
+        snooze · <kbd>d</kbd> merge · <kbd>?</kbd> all keys
+      </p>
+      <TriageDialogs
+        act={act}
+        cluster={current}
+        onClose={() => {
+          setAct(null);
+        }}
+      />
+    </>
+  );
+}
+
+function MergeChosen({ chosen, clear }: { readonly chosen: readonly Cluster[]; readonly clear: () => void }) {
+  const merge = useMerge();
+  const may = useMay();
+  if (chosen.length === 0) return null;
+  const [into, ...others] = [...chosen].sort((a, b) => b.count - a.count);
+  const submit = (): void => {
+    if (into) merge.mutate({ into: into.id, others: others.map((other) => other.id) }, { onSuccess: clear });
+  };
+  const blocked = chosen.length < 2 ? "Choose at least two clusters." : may("triager");
+  return (
+    <div className="banner tone-accent spread" role="region" aria-label="Chosen clusters">
+      <span>{chosen.length} chosen</span>
+      <span className="row">
+        <Button kind="primary" busy={merge.isPending} blocked={blocked} onClick={submit}>
+          Merge into one
+        </Button>
+        <Button onClick={clear}>Clear</Button>
+      </span>
+      <Refused error={merge.error} />
+    </div>
+  );
+}
+
+/** Shows more when it comes into view; a button for those who do not scroll. */
+function More({ rest, show }: { readonly rest: number; readonly show: () => void }) {
+  const box = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    const element = box.current;
+    if (!element) return;
+    const watch = new IntersectionObserver(
+      (entries) => {
+        if (entries.some((entry) => entry.isIntersecting)) show();
+      },
+      { rootMargin: "600px" },
+    );
+    watch.observe(element);
+    return () => {
+      watch.disconnect();
+    };
+  });
+  return (
+    <div ref={box}>
+      <Button onClick={show}>Show more of {rest}</Button>
+    </div>
+  );
+}

@@ -1,0 +1,91 @@
+import { Link } from "react-router";
+import { useMay } from "@/api/session";
+import type { Cluster } from "@/api/types";
+import { SourceTiles } from "@/components/icons";
+import type { TriageAct } from "@/components/triage/dialogs";
+import { Badge, Button, OutLink, StatusBadge, Time, TrustBadge, Untrusted } from "@/components/ui";
+import { plural } from "@/lib/plural";
+
+const SEVERITY: Record<string, string> = { critical: "bad", high: "warn", medium: "accent", low: "muted" };
+
+interface Props {
+  readonly cluster: Cluster;
+  readonly here: boolean;
+  readonly chosen: boolean;
+  readonly onHere: () => void;
+  readonly onChoose: () => void;
+  readonly onAct: (act: TriageAct) => void;
+}
+
+export function ClusterRow({ cluster, here, chosen, onHere, onChoose, onAct }: Props) {
+  const blocked = useMay()("triager");
+  const title = cluster.title || "Untitled";
+  return (
+    <li className={here ? "cluster cluster-at" : "cluster"} onFocus={onHere}>
+      <label className="cluster-choose">
+        <input type="checkbox" checked={chosen} onChange={onChoose} />
+        <span className="visually-hidden">Choose {title} for a merge</span>
+      </label>
+      <span className={`cluster-count severity-${cluster.severity}`} title={plural(cluster.count, "report")}>
+        <strong>{cluster.count.toLocaleString("en")}</strong>
+        <span className="small">{cluster.count === 1 ? "report" : "reports"}</span>
+      </span>
+      <div className="cluster-body">
+        <Link className="cluster-title wrap" to={`/c/${cluster.id}`}>
+          <Untrusted text={title} />
+        </Link>
+        {cluster.summary ? (
+          <p className="small muted wrap cluster-summary">
+            <Untrusted text={cluster.summary} />
+          </p>
+        ) : null}
+        <p className="row small">
+          <SourceTiles sources={cluster.sources} />
+          <StatusBadge status={cluster.status} />
+          {cluster.regressed_at ? (
+            <Badge tone="bad" title="New reports came after it was resolved.">
+              ↻ Regressed
+            </Badge>
+          ) : null}
+          <Badge tone={SEVERITY[cluster.severity] ?? "muted"}>{cluster.severity}</Badge>
+          <TrustBadge trust={cluster.trust} />
+          <span className="muted">
+            last <Time at={cluster.last_seen} />
+            {cluster.users_affected > 0 ? ` · ${plural(cluster.users_affected, "user")}` : ""}
+          </span>
+        </p>
+      </div>
+      <div className="cluster-acts row">
+        {cluster.github_pr_url ? (
+          <OutLink className="button" href={cluster.github_pr_url}>
+            Pull request
+          </OutLink>
+        ) : null}
+        {cluster.status === "dismissed" ? null : (
+          <>
+            <Button
+              kind="quiet"
+              blocked={blocked}
+              aria-label={`Snooze ${title}`}
+              onClick={() => {
+                onAct("snooze");
+              }}
+            >
+              Snooze
+            </Button>
+            <Button
+              kind="quiet"
+              blocked={blocked}
+              aria-label={`Dismiss ${title}`}
+              onClick={() => {
+                onAct("dismiss");
+              }}
+            >
+              Dismiss
+            </Button>
+          </>
+        )}
+      </div>
+    </li>
+  );
+}

@@ -1,0 +1,113 @@
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { useNavigate } from "react-router";
+import { useMay } from "@/api/session";
+import { TERMINAL, type Job } from "@/api/types";
+import { Refused } from "@/components/states";
+import { toast } from "@/components/toasts";
+import { Button, Dialog } from "@/components/ui";
+import { call } from "@/lib/http";
+import { useKeys } from "@/lib/keys";
+
+type Act = "cancel" | "retry" | "approve";
+
+const ASKED: Record<Exclude<Act, "retry">, { title: string; text: string; yes: string; no: string }> = {
+  cancel: {
+    title: "Cancel this job?",
+    text: "The agent stops. What it had done so far stays downloadable; no pull request appears.",
+    yes: "Cancel the job",
+    no: "Let it go on",
+  },
+  approve: {
+    title: "Release the held patch?",
+    text: "The gate held it because it touches files that change how code is built, tested or run. It is checked again, then pushed as a draft pull request.",
+    yes: "Release it",
+    no: "Not now",
+  },
+};
+
+export function JobActs({ job }: { readonly job: Job }) {
+  const client = useQueryClient();
+  const navigate = useNavigate();
+  const blocked = useMay()("operator");
+  const [asking, setAsking] = useState<Exclude<Act, "retry"> | null>(null);
+  const act = useMutation({
+    mutationFn: (verb: Act) => call<{ job_id?: string }>("POST", `/jobs/${job.id}/${verb}`, { body: {} }),
+    onSuccess: (answer, verb) => {
+      setAsking(null);
+      void client.invalidateQueries({ queryKey: ["job", job.id] });
+      void client.invalidateQueries({ queryKey: ["jobs"] });
+      if (verb === "cancel") toast("Cancelling");
+      if (answer.job_id && answer.job_id !== job.id) void navigate(`/r/${answer.job_id}`);
+    },
+  });
+  const over = TERMINAL.includes(job.status);
+  const ask = (): void => {
+    if (!over && !blocked) setAsking("cancel");
+  };
+  useKeys({ c: ask });
+  const text = asking ? ASKED[asking] : null;
+  return (
+    <>
+      {over ? null : (
+        <Button kind="danger" blocked={blocked} shortcut="c" onClick={ask}>
+          Cancel
+        </Button>
+      )}
+      {job.status === "needs_review" ? (
+        <Button
+          kind="primary"
+          blocked={blocked}
+          onClick={() => {
+            setAsking("approve");
+          }}
+        >
+          Release the held patch
+        </Button>
+      ) : null}
+      {over && job.status !== "success" ? (
+        <Button
+          busy={act.isPending && !asking}
+          blocked={blocked}
+          onClick={() => {
+            act.mutate("retry");
+          }}
+        >
+          Retry
+        </Button>
+      ) : null}
+      {text && asking ? (
+        <Dialog
+          open
+          onClose={() => {
+            setAsking(null);
+          }}
+          title={text.title}
+          description={text.text}
+        >
+          <Refused error={act.error} />
+          <div className="row">
+            <Button
+              kind={asking === "cancel" ? "danger" : "primary"}
+              busy={act.isPending}
+              onClick={() => {
+                act.mutate(asking);
+              }}
+            >
+              {text.yes}
+            </Button>
+            <Button
+              onClick={() => {
+                setAsking(null);
+              }}
+            >
+              {text.no}
+            </Button>
+          </div>
+        </Dialog>
+      ) : (
+        <Refused error={act.error} />
+      )}
+    </>
+  );
+}
