@@ -109,6 +109,7 @@ class Tail:
                     return more.result()
             finally:
                 more.cancel()
+                await asyncio.wait({more})
             if over.done() and lines.empty():
                 over.result()
                 return None

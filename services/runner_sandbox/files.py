@@ -26,10 +26,11 @@ def read(root: Path, relative: str, limit: int) -> bytes:
         raise NotAFile(f"{relative}: {error.strerror}") from error
     finally:
         _close(folder)
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise NotAFile(f"{relative}: not a regular file")
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise NotAFile(f"{relative}: not a regular file")
         data = file.read(limit + 1) if status.st_size <= limit else b""
         if status.st_size > limit or len(data) > limit:
             raise TooBig(f"{relative}: more than {limit} bytes")
