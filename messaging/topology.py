@@ -138,7 +138,7 @@ CONSUMERS: Final[dict[str, Consumer]] = {
     for consumer in (
         Consumer("triage", subjects.FEEDBACK, ("feedback.>",), ack_wait=60, pending=2_000),
         Consumer("triage-jobs", subjects.JOBS, ("jobs.*.*.status",)),
-        Consumer("planner", subjects.REQUESTS, ("requests.plan.>",), ack_wait=60, pending=64),
+        Consumer("planner", subjects.REQUESTS, ("requests.plan.>",), ack_wait=20, pending=64),
         Consumer("orchestrator", subjects.REQUESTS, ("requests.fix.>", "requests.cancel.>"), ack_wait=15),
         Consumer("orchestrator-attempts", subjects.JOBS, ("jobs.*.*.attempt",), ack_wait=15),
     )

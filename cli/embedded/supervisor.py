@@ -18,6 +18,7 @@ from cli.context import Target
 from cli.embedded.layout import BROKER_CONFIG, DEFAULT_PROJECT, ROOT, Layout
 from cli.embedded.services import SERVICES, Instance, environment
 from cli.errors import CliError, Exit
+from messaging.ports import BusError
 from messaging.topology import provision
 from runtime.processes import Child, nats_server_binary
 
@@ -130,6 +131,17 @@ class Supervisor:
             await self._broker.wait()
             await asyncio.sleep(0.2)
             await self._run_broker()
+            await self._provision_again()
+
+    async def _provision_again(self) -> None:
+        """A broker that was killed comes back without the bucket that lived in its memory: make it anew."""
+        while not self._ended():
+            try:
+                await provision(self.instance.nats_url, "embedded")
+            except (OSError, ConnectionError, TimeoutError, BusError):
+                await asyncio.sleep(0.05)
+            else:
+                return
 
     async def _await_ready(self, deadline: float) -> None:
         last = ""
