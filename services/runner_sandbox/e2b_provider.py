@@ -20,6 +20,7 @@ from runtime.logs import logger
 from schemas.errors import Failure
 from services.runner_sandbox.e2b_errors import ERRORS, KEY, answered, failure, sandbox_error, worth_repeating
 from services.runner_sandbox.e2b_sandbox import E2bSandbox, Patience
+from services.runner_sandbox.settings import Settings
 
 log = logger("runner.e2b")
 MARK: Final = "soulcaster"
@@ -184,6 +185,22 @@ class E2bProvider:
         async with self._pace:
             await asyncio.sleep(max(self._next - time.monotonic(), 0.0))
             self._next = time.monotonic() + 1 / self._account.creates_per_second
+
+
+def from_settings(settings: Settings) -> E2bProvider:
+    """As the process was told."""
+    account = Account(
+        key=settings.e2b_api_key,
+        template=settings.e2b_template,
+        domain=settings.e2b_domain,
+        api_url=settings.e2b_api_url,
+        sandbox_url=settings.e2b_sandbox_url,
+        concurrency=settings.e2b_concurrency,
+        creates_per_second=settings.e2b_creates_per_second,
+    )
+    url = settings.model_proxy_public_url
+    door = ModelDoor(url, settings.model_proxy_host, settings.model_proxy_port) if url else None
+    return E2bProvider(account, door, Patience(ttl=settings.e2b_timeout_seconds))
 
 
 def _network(url: str) -> SandboxNetworkOpts:

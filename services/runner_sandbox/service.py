@@ -12,7 +12,7 @@ from runner_core.forges import forges
 from runner_core.kit import Kit, Patience
 from runner_core.metering import Prices
 from runner_core.model_proxy import Endpoint
-from runner_core.protocols import SandboxProvider
+from runner_core.protocols import Agent, SandboxProvider
 from runner_core.publisher import Publisher
 from runner_core.service import serve_runner
 from runner_core.source import Source
@@ -20,6 +20,7 @@ from runtime import health
 from runtime.ids import new_id
 from runtime.seal import Sealer
 from services.runner_sandbox import toolchains
+from services.runner_sandbox.e2b_agent import KILOCODE, InTemplate
 from services.runner_sandbox.local import LocalProvider
 from services.runner_sandbox.settings import Settings
 
@@ -40,13 +41,12 @@ async def serve(settings: Settings, stop: asyncio.Event, *, bus: Bus | None = No
 def compose(settings: Settings, bus: Bus) -> Kit:
     """All parts, chosen here and nowhere else."""
     data = Path(settings.data_dir).resolve()
-    binary = Path(settings.kilo_binary or AGENT).resolve()
     return Kit(
         bus=bus,
         runner=settings.runner_id,
         instance=f"{settings.host}-{new_id()[-8:]}",
         provider=provider(settings, data),
-        agent=Kilocode(binary, Window(settings.model_context, settings.model_output)),
+        agent=agent(settings),
         source=Source(data / "runner" / "mirrors"),
         publisher=Publisher(forges(bus.objects(), settings.public_url, settings.github_api_url)),
         folder=data / "runner" / "attempts",
@@ -58,7 +58,18 @@ def compose(settings: Settings, bus: Bus) -> Kit:
     )
 
 
+def agent(settings: Settings) -> Agent:
+    kilocode = Kilocode(
+        Path(settings.kilo_binary or AGENT).resolve(), Window(settings.model_context, settings.model_output)
+    )
+    return InTemplate(kilocode, KILOCODE) if settings.sandbox == "e2b" else kilocode
+
+
 def provider(settings: Settings, data: Path) -> SandboxProvider:
+    if settings.sandbox == "e2b":
+        from services.runner_sandbox.e2b_provider import from_settings  # the SDK costs 1.5 s and 38 MB
+
+        return from_settings(settings)
     return LocalProvider(data / "runs", toolchains.detect(settings.sandbox_toolchains), settings.sandbox_cgroup)
 
 

@@ -26,7 +26,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     public_url: Annotated[str, Meta(description="the gateway's address as people see it, for links")] = (
         "http://127.0.0.1:8080"
     )
-    sandbox: Annotated[Literal["local"], Meta(description="local: bubblewrap on this machine")] = "local"
+    sandbox: Annotated[
+        Literal["local", "e2b"], Meta(description="local: bubblewrap on this machine; e2b: microVMs of e2b.dev")
+    ] = "local"
     sandbox_local_unsafe: Annotated[
         str, Meta(description="1: run the agent without isolation where nobody but you can write reports")
     ] = ""
@@ -34,6 +36,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         list[str], Meta(description="more folders of this machine that local sandboxes show read-only")
     ] = msgspec.field(default_factory=list)
     sandbox_cgroup: Annotated[str, Meta(description="cgroup v2 folder delegated to the runner; empty: its own")] = ""
+    e2b_api_key: Annotated[str, Meta(description="key of the e2b team that pays; it never enters a sandbox")] = ""
+    e2b_template: Annotated[str, Meta(description="template built from deploy/e2b")] = "soulcaster"
+    e2b_domain: Annotated[str, Meta(description="domain of an e2b installation of one's own; empty: e2b.app")] = ""
+    e2b_api_url: Annotated[str, Meta(description="e2b's REST API where the domain does not tell it")] = ""
+    e2b_sandbox_url: Annotated[str, Meta(description="address of sandboxes where the domain does not tell it")] = ""
+    e2b_concurrency: Annotated[int, Meta(description="sandboxes of this runner at the same time")] = 20
+    e2b_creates_per_second: Annotated[
+        float, Meta(description="sandboxes made a second; e2b allows 1 (Hobby), 5 (Pro)")
+    ] = 1.0
+    e2b_timeout_seconds: Annotated[
+        float, Meta(description="a sandbox ends so long after its runner died; put off while it lives")
+    ] = 120.0
+    model_proxy_public_url: Annotated[
+        str, Meta(description="https:// address by which remote sandboxes reach this runner's model proxy")
+    ] = ""
+    model_proxy_host: Annotated[str, Meta(description="address that the model proxy listens on for that")] = "127.0.0.1"
+    model_proxy_port: Annotated[int, Meta(description="port that the model proxy listens on for that")] = 8089
     kilo_binary: Annotated[
         str, Meta(description="platform binary of @kilocode/cli; empty: the one that `make setup` installs")
     ] = ""
