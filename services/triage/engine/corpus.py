@@ -18,6 +18,7 @@ KINDS = 8
 POSTINGS_KEPT = 4_096
 RECENT = 300
 _NONE = -1
+_OF_TRACES = np.isin(np.arange(KINDS), (FRAME, TRACE_WORD, FRAME_PAIR))
 _LOG_HALF = float(np.log(0.5))
 
 
@@ -92,6 +93,7 @@ class Corpus:
         self.docs_of_kind = np.zeros(KINDS, dtype=np.int64)
         self._pool = Grow(np.int32)
         self._weights = Grow(np.float16)
+        self._plain = Grow(np.int32)
         self._start = Grow(np.int64)
         self._start.extend([0])
         self._norms = Grow(np.float32, KINDS)
@@ -153,6 +155,8 @@ class Corpus:
         self._pool.extend(terms)
         self._weights.extend(weights)
         self._start.extend([self._pool.size])
+        traced = np.flatnonzero(_OF_TRACES[self.kind.view[terms]])
+        self._plain.extend([int(traced[0]) if len(traced) else len(terms)])
         kinds = self.kind.view[terms]
         self._norms.extend([norms])
         self._count(terms, 1)
@@ -219,10 +223,11 @@ class Corpus:
         flat = np.frombuffer(b"".join(lists), dtype=np.int32)
         return flat, np.repeat(kinds[places].astype(np.int64), lengths), np.repeat(gain[places], lengths)
 
-    def gather(self, docs: I64) -> tuple[I32, F32, I64]:
-        """(terms, weights, row of each term) of several documents, one after the other."""
+    def gather(self, docs: I64, traces: bool) -> tuple[I32, F32, I64]:
+        """(terms, weights, row of each term) of several documents, one after the other. Without `traces`
+        only the terms before a document's first trace term: for a query that has no trace to compare."""
         start = self._start.view[docs]
-        length = self._start.view[docs + 1] - start
+        length = self._start.view[docs + 1] - start if traces else self._plain.view[docs].astype(np.int64)
         ends = np.cumsum(length)
         rows = np.repeat(np.arange(len(docs)), length)
         at = np.arange(int(ends[-1]) if len(ends) else 0) + np.repeat(start - (ends - length), length)

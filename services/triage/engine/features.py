@@ -85,7 +85,7 @@ class TermSums(msgspec.Struct):
 
 def term_sums(corpus: Corpus, query: Query, docs: I64, scratch: F32) -> TermSums:
     """Shared-term sums of a query with documents. `scratch`: zeros, one per vocabulary term; left zero."""
-    terms, weights, rows = corpus.gather(docs)
+    terms, weights, rows = corpus.gather(docs, query.frames > 0)
     kinds = corpus.kind.view[terms].astype(np.int64)
     idf = corpus.idf(terms)
     key = rows * KINDS + kinds

@@ -106,8 +106,9 @@ class Index:
         self.boilerplate = Boilerplate()
         self.token_weights = Weights(len(table.embedding) if table else 1)
         self.vectors = Nearest(dims)
-        self.title_vectors = Nearest(dims)
-        self._aligned = Grow(np.int32, ALIGN)
+        # A second graph would cost 75 MB and half a millisecond; titles also meet by their words.
+        self.title_vectors = Nearest(dims, graph=False)
+        self._aligned = Grow(np.int16, ALIGN)
         self._days = Grow(np.float64)
         self._shape = Grow(np.int32, 5)
         self._hubs = Grow(np.float32, 2)
@@ -196,7 +197,7 @@ class Index:
         shape = self._shape.view[docs]
         return f.Facts(
             vectors=self.vectors.rows.view[docs], title_vectors=self.title_vectors.rows.view[docs],
-            tokens=self._aligned.view[docs], days=self._days.view[docs], gaps=self.size - docs,
+            tokens=self._aligned.view[docs].astype(np.int32), days=self._days.view[docs], gaps=self.size - docs,
             words=shape[:, 0], frames=shape[:, 1], regimes=shape[:, 2].astype(np.int8),
             sources=shape[:, 3], top_frames=shape[:, 4], hubs=self._hubs.view[docs],
         )  # fmt: skip

@@ -15,10 +15,14 @@ EXACT_UP_TO = 5_000
 
 
 class Nearest:
-    """Unit vectors in arrival order; row number = document number."""
+    """Unit vectors in arrival order; row number = document number.
 
-    def __init__(self, dims: int) -> None:
+    Without `graph` nothing is found any more above EXACT_UP_TO rows; the rows stay readable.
+    """
+
+    def __init__(self, dims: int, graph: bool = True) -> None:
         self.dims = dims
+        self._graphed = graph
         self.rows = Grow(np.float16, dims)
         # The exact search reads this copy; converting on every search would cost more than the search.
         self._exact: Grow | None = Grow(np.float32, dims)
@@ -29,6 +33,11 @@ class Nearest:
         self.rows.extend([vector])
         if self._exact is not None:
             self._exact.extend([vector])
+            if self.rows.size > EXACT_UP_TO:
+                self._exact = None
+                if self._graphed:
+                    self._build()
+                return
         if self._graph is not None:
             self._link(self.rows.size - 1, self.rows.size)
 
@@ -37,11 +46,10 @@ class Nearest:
         size = self.rows.size
         if not size or not vector.any():
             return np.zeros(0, dtype=np.int64)
-        if self._exact is not None and size <= EXACT_UP_TO:
+        if self._exact is not None:
             return _best(np.vecdot(self._exact.view, vector), top)
         if self._graph is None:
-            self._build()
-            self._exact = None
+            return np.zeros(0, dtype=np.int64)
         keys = self._graph.search(vector, top).keys
         return np.asarray(keys, dtype=np.int64)
 
