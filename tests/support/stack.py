@@ -14,12 +14,12 @@ from typing import Any
 
 import aiohttp
 
-from cli.demo.repository import create
 from cli.embedded.layout import DEFAULT_PROJECT, ROOT, Layout
 from cli.embedded.services import Instance, Model, environment
 from messaging import topology
 from messaging.connection import NatsBus, connect
 from runtime.processes import Child, free_port
+from tests.support.attempts import repository
 from tests.support.embedded import environ
 from tests.support.eventually import eventually
 from tests.support.nats_server import NatsServer
@@ -29,11 +29,17 @@ SERVICES = ("orchestrator", "planner", "triage", "gateway", "runner")
 BROKER = "nats-server"
 MODEL_KEY = "sk-the-key-of-the-model-0123456789"
 NO_MODEL = "http://127.0.0.1:9/v1"
-FIX = """sed -i 's/lstrip("[$]")/lstrip("$").replace(",", "")/' shop/pricing.py; say 'fixed'"""
-REPORT = (
-    "A desk for $1,299.00 cannot be ordered: decimal.InvalidOperation in parse_price (shop/pricing.py). "
-    "Every price with a comma in it fails."
-)
+SOURCE = {
+    "shop/__init__.py": "",
+    "shop/pricing.py": "def total(a, b):\n    return a - b\n",
+    "tests/__init__.py": "",
+    "tests/test_pricing.py": (
+        "import unittest\nfrom shop.pricing import total\n\n\nclass Total(unittest.TestCase):\n"
+        "    def test_adds(self):\n        self.assertEqual(total(2, 3), 5)\n"
+    ),
+}
+FIX = "sed -i 's/a - b/a + b/' shop/pricing.py; say fixed"
+REPORT = "The total of two prices is wrong: total(2, 3) in shop/pricing.py gives -1 instead of 5."
 # Shorter than the defaults, so that a test need not wait for minutes; longer than the runner's heartbeat of 5 s.
 PATIENCE = {"LEASE_SECONDS": "8", "CLAIM_SECONDS": "8", "TICK_SECONDS": "0.2", "RUNNER_PROBLEM_SECONDS": "2"}
 
@@ -41,7 +47,9 @@ PATIENCE = {"LEASE_SECONDS": "8", "CLAIM_SECONDS": "8", "TICK_SECONDS": "0.2", "
 class Stack:
     """``bus`` is the test's own connection. ``runner2`` is a second runner process of the same name."""
 
-    def __init__(self, folder: Path, nats: NatsServer, bus: NatsBus, changes: Mapping[str, str], model_url: str) -> None:
+    def __init__(
+        self, folder: Path, nats: NatsServer, bus: NatsBus, changes: Mapping[str, str], model_url: str
+    ) -> None:
         self.folder, self.nats, self.bus = folder, nats, bus
         self.data, self.agent = folder / "data", folder / "agent"
         self.layout = Layout(self.data)
@@ -77,6 +85,7 @@ class Stack:
         """Start a service, or the broker after a kill."""
         if name == BROKER:
             await self.nats.start()
+            await topology.provision(self.nats.url)  # as `soulcaster up` does: a bucket in memory is gone
             return
         module = "runner_sandbox" if name.startswith("runner") else name
         binary = {"KILO_BINARY": str(self.agent / "kilo")} if module == "runner_sandbox" else {}
@@ -136,8 +145,8 @@ class Stack:
         return await eventually(first, within=30)
 
     def repository(self, name: str) -> Path:
-        """A fresh bare copy of the sample shop."""
-        return create(self.folder / "repositories" / f"{name}.git")
+        """A fresh bare repository, branch main, with a defect, a test that shows it, and nothing to install."""
+        return repository(self.folder / "repositories" / name, SOURCE)
 
     def tail(self) -> str:
         """The end of every service's log, for the message of a failed test."""
