@@ -1,0 +1,87 @@
+"""What the AWS runner can be told from outside."""
+
+import socket
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Environment variables of ``python -m services.runner_aws``; durations in seconds. AWS credentials come from
+    where boto3 looks for them (a role, AWS_ACCESS_KEY_ID, a profile)."""
+
+    nats_url: Annotated[str, Meta(description="address of NATS")] = "nats://127.0.0.1:4222"
+    nats_creds: Annotated[str, Meta(description="credentials file for NATS; empty for none")] = ""
+    log_level: Annotated[str, Meta(description="debug, info, warning or error")] = "info"
+    log_format: Annotated[str, Meta(description="json or console")] = "json"
+    health_port: Annotated[int, Meta(description="loopback port of /livez /readyz /metrics; 0 for none")] = 0
+    runner_id: Annotated[str, Meta(description="the runner's name, by which fixes are routed to it")] = "aws_kilo"
+    runner_slots: Annotated[int, Meta(description="attempts at the same time")] = 5
+    data_dir: Annotated[
+        str, Meta(description="folder of the mirrors (runner/mirrors) and attempts (runner/attempts)")
+    ] = "data"
+    public_url: Annotated[str, Meta(description="the gateway's address as people see it, for links")] = (
+        "http://127.0.0.1:8080"
+    )
+    aws_region: Annotated[str, Meta(description="region of cluster, bucket and logs")] = "us-east-1"
+    aws_endpoint_url: Annotated[str, Meta(description="address of an AWS double; empty for AWS")] = ""
+    ecs_cluster_name: Annotated[str, Meta(description="cluster that tasks run in")] = ""
+    ecs_task_definition: Annotated[str, Meta(description="family or ARN with a container named coding-agent")] = ""
+    ecs_subnet_ids: Annotated[
+        list[str], Meta(description="subnets, tried in turn when one has no capacity; best in several zones")
+    ] = msgspec.field(default_factory=list)
+    ecs_security_group_ids: Annotated[list[str], Meta(description="security groups of the tasks")] = msgspec.field(
+        default_factory=list
+    )
+    ecs_assign_public_ip: Annotated[
+        bool, Meta(description="true in public subnets; false in private ones with VPC endpoints or NAT")
+    ] = True
+    ecs_mailbox_bucket: Annotated[
+        str, Meta(description="S3 bucket through which runner and containers talk (below sandboxes/)")
+    ] = ""
+    ecs_concurrency: Annotated[int, Meta(description="tasks at the same time")] = 20
+    ecs_start_seconds: Annotated[
+        float, Meta(description="a task that starts for so long is stopped, another tried")
+    ] = 600.0
+    model_proxy_host: Annotated[str, Meta(description="address that the model proxy for containers listens on")] = (
+        "127.0.0.1"
+    )
+    model_proxy_port: Annotated[int, Meta(description="its port; 0: any free one")] = 8091
+    model_proxy_public_url: Annotated[
+        str, Meta(description="https:// address that leads containers to the model proxy's port")
+    ] = ""
+    openai_api_key: Annotated[str, Meta(description="key of the model endpoint; it never enters a container")] = ""
+    openai_base_url: Annotated[
+        str, Meta(description="OpenAI-compatible endpoint, such as http://127.0.0.1:11434/v1; empty: OpenAI's own")
+    ] = ""
+    openai_model: Annotated[str, Meta(description="the model that the agent works with")] = ""
+    model_price_input: Annotated[float, Meta(description="US dollars for a million input tokens; 0: not counted")] = 0.0
+    model_price_output: Annotated[float, Meta(description="US dollars for a million output tokens")] = 0.0
+    model_price_cached: Annotated[float, Meta(description="US dollars for a million cached input tokens")] = 0.0
+    model_context: Annotated[int, Meta(description="tokens that the model reads at most")] = 128_000
+    model_output: Annotated[int, Meta(description="tokens of one answer at most")] = 8_192
+    model_silence_seconds: Annotated[float, Meta(description="longest silence of the model endpoint")] = 120.0
+    model_retries: Annotated[int, Meta(description="repeats after a refused or lost connection, 429 and 5xx")] = 3
+    model_backoff_seconds: Annotated[float, Meta(description="first pause before a repeat; doubles each time")] = 1.0
+    agent_stall_seconds: Annotated[
+        float, Meta(description="an agent that prints nothing and asks nothing for so long is ended")
+    ] = 660.0
+    soulcaster_secret_key: Annotated[
+        str, Meta(description="key that opens users' tokens, 32 bytes in base64; the gateway has the same")
+    ] = ""
+    github_token: Annotated[
+        str, Meta(description="token for github.com when a request brings none; it never enters a container")
+    ] = ""
+    github_api_url: Annotated[str, Meta(description="GitHub's REST API")] = "https://api.github.com"
+
+    @property
+    def has_model(self) -> bool:
+        """A model's name, and an endpoint or a key."""
+        return bool(self.openai_model and (self.openai_api_key or self.openai_base_url))
+
+    @property
+    def host(self) -> str:
+        """This machine's name as part of a key: ``A-Z a-z 0-9 _ -``."""
+        name = "".join(c if c.isascii() and (c.isalnum() or c == "-") else "-" for c in socket.gethostname())
+        return name[:32] or "host"
