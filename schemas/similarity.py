@@ -11,12 +11,12 @@ from typing import Final
 
 import msgspec
 
-from schemas.clusters import Cluster, Evidence
+from schemas.clusters import Cluster, ClusterStatus, Evidence
 from schemas.jobs import Similar
 from schemas.plans import Plan
 
 TOP_FILES: Final = 3
-_CHANGED_KEPT: Final = 50
+_CHANGED_KEPT: Final = 20
 _LIKE: Final = 20
 _SHOWN: Final = 3
 _MARKS: Final = 40
@@ -88,6 +88,18 @@ def reason(mine: Footprint, other: Footprint) -> str | None:
         return None
     verb = "changes" if other.pr_url else "is expected to change"
     return f"it {verb} {', '.join(files)}, which this plan names as well"
+
+
+class _Head(msgspec.Struct, frozen=True):
+    status: ClusterStatus = "new"
+
+
+def still_open(cluster: bytes | None) -> bool:
+    """Whether a cluster's last message says that its pull request waits. Nobody could close one that triage forgot.
+
+    ``fixing``: triage has not yet read that the pull request was opened.
+    """
+    return cluster is not None and msgspec.json.decode(cluster, type=_Head).status in ("fixing", "pr_opened")
 
 
 def _told(mark: str) -> str:

@@ -8,6 +8,7 @@ import base64
 from dataclasses import dataclass, field
 
 import msgspec
+from msgspec import structs
 
 from messaging.ports import Conflict
 from runtime import ids, logs
@@ -17,6 +18,7 @@ from schemas.clusters import Cluster
 from schemas.jobs import CancelRequest, FixRequest, Job, Limits
 from schemas.plans import Plan
 from schemas.projects import FixLock, Project, SealedSecret
+from schemas.similarity import Footprint, marks_of, planned_files, refusal, still_open
 from services.gateway import repositories
 from services.gateway.context import Gateway
 from services.gateway.problems import Problem, not_found
@@ -38,6 +40,7 @@ class Wish:
     token: str | None = None
     retry_of: str | None = None
     approve_patch: str | None = None
+    force: bool = False
     limits: Limits = field(default_factory=Limits)
 
 
@@ -61,6 +64,7 @@ async def start(gateway: Gateway, project: Project, wish: Wish, cluster: Cluster
     plan = await _plan(gateway, project.id, wish)
     request = _fitting(_request(gateway, project, cluster, plan, wish))
     await check_quota(gateway, project)
+    await _check_similar(gateway, request)
     if wish.token:
         await _keep_token(gateway, request.job_id, wish.token)
     job_id = await _lock(gateway, request)
@@ -73,6 +77,35 @@ async def start(gateway: Gateway, project: Project, wish: Wish, cluster: Cluster
     raise Problem(
         409, "fix_already_running", f"A fix is already running for this cluster: job {job_id}.", job_id=job_id
     )
+
+
+async def _check_similar(gateway: Gateway, request: FixRequest) -> None:
+    """Problem 409 with the open work that this fix would repeat. From memory; only pull requests cost a read.
+
+    A live job of the same cluster is the lock's to answer. The orchestrator asks again and is the authority.
+    """
+    if request.force or request.approve_patch or gateway.jobs.get(request.project_id, request.job_id) is not None:
+        return
+    mine = Footprint(
+        job_id=request.job_id,
+        cluster_id=request.cluster_id,
+        project_id=request.project_id,
+        repo_url=request.repo_url,
+        files=planned_files(request.plan),
+        marks=request.marks,
+    )
+    found = [one for one in gateway.jobs.work.like(mine) if one.job_id != request.retry_of]
+    if any(one.cluster_id == request.cluster_id and one.pr_url is None for one in found):
+        return
+    found = [one for one in found if one.pr_url is None or await _waits(gateway, request.project_id, one.cluster_id)]
+    if found:
+        detail = f"{refusal(found)} Send force: true to start the fix all the same."
+        raise Problem(409, "similar_work_open", detail, similar=msgspec.to_builtins(found))
+
+
+async def _waits(gateway: Gateway, project: str, cluster_id: str) -> bool:
+    stored = await gateway.bus.last(subjects.CLUSTERS, subjects.cluster(project, cluster_id))
+    return still_open(stored.data if stored else None)
 
 
 async def _plan(gateway: Gateway, project: str, wish: Wish) -> Plan | None:
@@ -102,7 +135,10 @@ def _request(gateway: Gateway, project: Project, cluster: Cluster, plan: Plan | 
         base_branch=wish.base_branch or (plan.base_branch if plan else None),
         runner=wish.runner,
         plan_version=plan.version if plan else None,
-        plan=plan,
+        plan=structs.replace(plan, diff="") if plan else None,  # what led to the version is of no use to a runner
+        plan_named=wish.plan_version is not None,
+        marks=marks_of(cluster),
+        force=wish.force,
         limits=wish.limits,
         retry_of=wish.retry_of,
         approve_patch=wish.approve_patch,
@@ -183,7 +219,7 @@ def _fitting(request: FixRequest) -> FixRequest:
     """The request with less evidence when it would outgrow a message (1 MiB)."""
     while len(encode(request)) > 900_000 and request.cluster.evidence:
         evidence = request.cluster.evidence[: len(request.cluster.evidence) // 2]
-        request = msgspec.structs.replace(request, cluster=msgspec.structs.replace(request.cluster, evidence=evidence))
+        request = structs.replace(request, cluster=structs.replace(request.cluster, evidence=evidence))
     return request
 
 

@@ -15,6 +15,7 @@ from schemas import subjects
 from schemas.base import Timestamp
 from schemas.errors import Failure
 from schemas.jobs import TERMINAL, FixRequest, JobStatus, Phase, Usage
+from schemas.similarity import Footprint, OpenWork, planned_files
 
 
 class RequestView(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +27,7 @@ class RequestView(msgspec.Struct, frozen=True, kw_only=True):
     retry_of: str | None = None
     approve_patch: str | None = None
     requested_by: str = "user"
+    marks: list[str] = []
     runner: str | None = None
 
 
@@ -47,6 +49,7 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     request: RequestView = RequestView()
     plan: PlanView | None = None
     plan_id: str | None = None
+    touches: list[str] = []
     runner: str = ""
     attempt: int = 0
     max_attempts: int = 3
@@ -88,9 +91,25 @@ def accepted(request: FixRequest) -> JobView:
         request=msgspec.convert(request, RequestView, from_attributes=True),
         plan=plan,
         plan_id=plan.id if plan else None,
+        touches=planned_files(request.plan),
         runner=request.runner or "",
         created_at=request.created_at,
         updated_at=request.created_at,
+    )
+
+
+def footprint(view: JobView) -> Footprint | None:
+    """What it touches while it is live or has a pull request."""
+    if view.terminal and not (view.status == "success" and view.pr_url):
+        return None
+    return Footprint(
+        job_id=view.id,
+        cluster_id=view.cluster_id,
+        project_id=view.project_id,
+        repo_url=view.request.repo_url,
+        files=view.touches,
+        marks=view.request.marks,
+        pr_url=view.pr_url if view.terminal else None,
     )
 
 
@@ -116,6 +135,7 @@ class JobIndex:
     def __init__(self, bus: Bus) -> None:
         self.state = bus.state(subjects.KV_JOBS, JobView)
         self.ready = asyncio.Event()
+        self.work = OpenWork()
         self._jobs: dict[str, dict[str, JobView]] = defaultdict(dict)
         self._order: dict[str, list[Place]] = defaultdict(list)
         self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
@@ -143,6 +163,11 @@ class JobIndex:
         if old is None:
             insort(order, place(view))
         jobs[view.id] = view
+        open_work = footprint(view)
+        if open_work is None:
+            self.work.drop(view.id)
+        else:
+            self.work.put(open_work)
         for event in self._waiting.pop(view.id, ()):
             event.set()
 
@@ -154,6 +179,7 @@ class JobIndex:
     def forget(self, project: str, job_id: str) -> None:
         """Drop a deleted record."""
         view = self._jobs[project].pop(job_id, None)
+        self.work.drop(job_id)
         if view is not None:
             order = self._order[project]
             order.pop(bisect_left(order, place(view)))

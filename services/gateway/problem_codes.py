@@ -61,6 +61,7 @@ CODES: Final[dict[str, str]] = {
     "runner_writes": "Only the job's runner writes this.",
     "secret_key": "Stored secrets cannot be opened with this SOULCASTER_SECRET_KEY.",
     "sign_in_refused": "The sign-in was not started here, or GitHub refused it.",
+    "similar_work_open": "Open jobs or pull requests are about the same work: `similar`. `force: true` goes on.",
     "storage_unavailable": "The message store is full; nothing was accepted.",
     "too_large": "The body is larger than the route takes.",
     "triage_unavailable": "Triage does not answer; reports are kept and read when it does.",

@@ -18,8 +18,9 @@ from services.orchestrator.index import Index
 from services.orchestrator.model.events import Cancel, Claim, Create, Finish, Heartbeat, Progress, Publish
 from services.orchestrator.outbox import Outbox, out
 from services.orchestrator.presence import Presence
-from services.orchestrator.records import Records
+from services.orchestrator.records import Records, view_of
 from services.orchestrator.scheduler import Scheduler
+from services.orchestrator.similar_work import SimilarWork
 
 log = logs.logger("orchestrator.handlers")
 
@@ -52,6 +53,7 @@ class Handlers:
         self._presence, self._scheduler, self._feeds = presence, scheduler, feeds
         self._default_runner = default_runner
         self._plans = bus.state(subjects.KV_PLANS, PlanRecord)
+        self._similar = SimilarWork(bus, index)
 
     async def request(self, request: FixRequest | CancelRequest, context: Context) -> AsyncIterator[Out]:
         """``requests.fix.>`` and ``requests.cancel.>``."""
@@ -103,10 +105,16 @@ class Handlers:
         prior = await self._prior(request)
         plan = await self._plan(request)
         rival = await self._rival(request)
-        with self._scheduler.reserve(key, request.project_id, name) as slot:
-            event = Create(request, plan, prior, rival, runner, self._presence.knows(name), slot)
-            change = await self._records.change(key, event, post=False)
-        return change.job
+        similar = await self._similar.find(key, request, plan)
+        written: Job | None = None
+        try:
+            with self._scheduler.reserve(key, request.project_id, name) as slot:
+                event = Create(request, plan, prior, rival, similar, runner, self._presence.knows(name), slot)
+                written = (await self._records.change(key, event, post=False)).job
+        finally:
+            if written is not None or key not in self._index.live:
+                self._index.note_work(key, view_of(written) if written else None)
+        return written
 
     async def _cancel(self, request: CancelRequest, context: Context) -> Job | None:
         key = subjects.key(request.project_id, request.job_id)

@@ -8,6 +8,7 @@ import heapq
 from datetime import datetime
 from typing import Final, Literal, NamedTuple
 
+from schemas.similarity import Footprint, OpenWork
 from services.orchestrator.fairness import FairQueue, Waiting
 from services.orchestrator.views import JobView
 
@@ -47,6 +48,7 @@ class Index:
         self.starting = True
         self.live: dict[str, Live] = {}
         self.queue = FairQueue()
+        self.work = OpenWork()
         self._clusters: dict[tuple[str, str], set[str]] = {}
         self._plans: dict[str, str] = {}
         self._due: list[Due] = []
@@ -58,6 +60,7 @@ class Index:
         if known is not None and revision <= known.revision:
             return
         self._forget(key)
+        self.note_work(key, view)
         if view is None or not (view.live or view.outbox):
             return
         same_lease = known is not None and known.view.lease_until == view.lease_until
@@ -101,6 +104,23 @@ class Index:
             self._clusters.pop(cluster, None)
         if known.view.plan_request_id is not None:
             self._plans.pop(known.view.plan_request_id, None)
+
+    def note_work(self, key: str, view: JobView | None) -> None:
+        """Keep what a job touches while it is live or has a pull request."""
+        if view is None or not (view.live or (view.status == "success" and view.pr_url)):
+            self.work.drop(key.partition(".")[2])
+            return
+        self.work.put(
+            Footprint(
+                job_id=view.id,
+                cluster_id=view.cluster_id,
+                project_id=view.project_id,
+                repo_url=view.request.repo_url,
+                files=view.touches,
+                marks=view.request.marks,
+                pr_url=view.pr_url if not view.live else None,
+            )
+        )
 
     def rival(self, project: str, cluster: str, job: str) -> str | None:
         """The key of another live job of the cluster."""

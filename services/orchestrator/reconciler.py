@@ -101,4 +101,4 @@ class Reconciler:
 def _planned(outcome: PlanOutcome, current: Plan | None) -> Planned:
     """A conflict means that somebody else's plan came first: that one is the current plan."""
     usable = current if outcome.status in ("done", "conflict") else None
-    return Planned(outcome.request_id, plan=usable, failure=outcome.failure)
+    return Planned(outcome.request_id, usable, outcome.failure, outcome.stale, outcome.note)

@@ -14,7 +14,7 @@ from services.orchestrator.index import Index
 from services.orchestrator.model import Event, Rules, decide
 from services.orchestrator.model.events import Create
 from services.orchestrator.outbox import Outbox
-from services.orchestrator.views import JobView, Told, Unsent
+from services.orchestrator.views import JobView, RequestMarks, Told, Unsent
 
 log = logs.logger("orchestrator.records")
 RECENT: Final = 256  # records kept with their revision, to save the read before a compare-and-set
@@ -118,6 +118,9 @@ def view_of(job: Job) -> JobView:
         phase_deadline=job.phase_deadline,
         deadline=job.deadline,
         plan_request_id=job.plan_request_id,
+        request=RequestMarks(job.request.repo_url, job.request.marks),
+        touches=job.touches,
+        pr_url=job.pr_url,
         failure=None if job.failure is None else Told(job.failure.kind, job.failure.reason),
         outbox=[Unsent(entry.msg_id) for entry in job.outbox],
         created_at=job.created_at,

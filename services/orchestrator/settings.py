@@ -34,6 +34,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         float, Meta(description="longest wait while every live runner says that it cannot work")
     ] = 60.0
     plan_seconds: Annotated[float, Meta(description="longest wait for the planner")] = 600.0
+    plan_check_minutes: Annotated[
+        float,
+        Meta(description="a plan not compared with its branch for so long is checked before its fix starts; 0: always"),
+    ] = 10.0
+    plan_check_seconds: Annotated[
+        float, Meta(description="longest wait for that check; the fix goes on without it")
+    ] = 30.0
     publish_seconds: Annotated[float, Meta(description="longest time to push and open the pull request")] = 300.0
     cancel_seconds: Annotated[
         float, Meta(description="a cancelled attempt that does not end is cut off after this")
@@ -50,6 +57,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             queue=self.queue_seconds,
             no_runner=self.runner_problem_seconds,
             plan=self.plan_seconds,
+            check_after=self.plan_check_minutes * 60.0,
+            check=self.plan_check_seconds,
             publish=self.publish_seconds,
             cancel=self.cancel_seconds,
         )

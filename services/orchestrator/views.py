@@ -22,6 +22,13 @@ class Unsent(msgspec.Struct, frozen=True):
     msg_id: str
 
 
+class RequestMarks(msgspec.Struct, frozen=True):
+    """What tells a request's work from others'."""
+
+    repo_url: str = ""
+    marks: list[str] = []
+
+
 class JobView(msgspec.Struct, frozen=True, kw_only=True):
     """What scheduling needs to know of a record in KV ``jobs``; the plan and the evidence are not decoded."""
 
@@ -38,6 +45,9 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     phase_deadline: Timestamp
     deadline: Timestamp
     plan_request_id: str | None = None
+    request: RequestMarks = RequestMarks()
+    touches: list[str] = []
+    pr_url: str | None = None
     failure: Told | None = None
     outbox: list[Unsent] = []
     created_at: Timestamp

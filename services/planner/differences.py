@@ -4,6 +4,7 @@ import difflib
 from typing import Any, Final
 
 import msgspec
+from msgspec import structs
 
 from schemas.plans import Plan
 
@@ -30,6 +31,8 @@ CONTENT: Final = (
     "base_commit",
     "grounded",
 )
+
+_DIFF_KEPT: Final = 16_000  # characters: the plan with its diff must fit in a message
 
 
 class FieldChange(msgspec.Struct, frozen=True):
@@ -58,6 +61,16 @@ def unified(old: Plan, new: Plan) -> str:
         names = (f"v{old.version}/{field}", f"v{new.version}/{field}")
         lines += difflib.unified_diff(before, after, *names, lineterm="", n=1)
     return "\n".join(lines)
+
+
+def told(old: Plan | None, new: Plan) -> Plan:
+    """``new`` with what differs from the version before it; a first plan differs from nothing."""
+    if old is None:
+        return structs.replace(new, changed_fields=[], diff="")
+    text = unified(old, new)
+    cut = text.rfind("\n", 0, _DIFF_KEPT)
+    shown = text if len(text) <= _DIFF_KEPT else f"{text[:cut]}\n(shortened)"
+    return structs.replace(new, changed_fields=changed_fields(old, new), diff=shown)
 
 
 def _change(field: str, old: Any, new: Any) -> FieldChange:

@@ -1,19 +1,22 @@
-"""What a request does: generate, edit, approve. Everything it leaves behind is one change of the plan's record."""
+"""What a request does: generate, edit, approve, check. What it leaves behind is one change of the plan's record."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
+
+from msgspec import structs
 
 from messaging.ports import BusError, Out, Reject, TooLarge
 from messaging.worker import Context
 from runtime.clock import Clock
 from runtime.logs import logger
 from schemas.errors import Failure
-from schemas.plans import PlanRecord, PlanRequest
+from schemas.plans import Plan, PlanRecord, PlanRequest
 from schemas.subjects import InvalidToken, plan_request
 from services.planner import model, staleness
 from services.planner.editing import BadEdit, read_changes
 from services.planner.generation import Generator, PlanningFailed
+from services.planner.model import Finding
 from services.planner.repositories import Mirrors, RepositoryProblem
 from services.planner.store import PlanStore
 
@@ -21,6 +24,7 @@ log = logger("planner")
 GIVE_UP_AFTER: Final = (
     4  # deliveries after which an error is an outcome; twice as many when the planner itself kept ending
 )
+NO_PLAN: Final = "The cluster has no plan."
 _STALENESS_SECONDS: Final = 20.0
 _PROGRESS_SECONDS: Final = 1.0
 
@@ -67,11 +71,14 @@ class Requests:
             return await self._edit(request)
         if request.action == "approve":
             return await self._approve(request)
+        if request.action == "check":
+            return await self._check(request)
         if context.deliveries > 2 * GIVE_UP_AFTER:
             return await self._fail(request, _interrupted(context.deliveries))
         return await self._generate(request)
 
-    async def _generate(self, request: PlanRequest) -> PlanRecord | None:
+    async def _generate(self, request: PlanRequest, found: Finding | None = None) -> PlanRecord | None:
+        """``found`` is what a check asks a new version for; a check without a new version still tells it."""
         progress = _Progress(self._store, request, self._clock)
         try:
             async with asyncio.timeout(self._seconds):
@@ -79,11 +86,18 @@ class Requests:
                     request, lambda: self._store.finished_jobs(request.project_id), progress.tell
                 )
         except PlanningFailed as failed:
-            return await self._fail(request, failed.failure)
+            return await self._unmade(request, failed.failure, found)
         except TimeoutError:
             reason = f"The plan was not done within {self._seconds:.0f} s."
-            return await self._fail(request, Failure(kind="planning", reason=reason, action="Try again later."))
-        return await self._store.propose(request, plan, self._clock.now)
+            failure = Failure(kind="planning", reason=reason, action="Try again later.")
+            return await self._unmade(request, failure, found)
+        return await self._store.propose(request, plan, self._clock.now, found)
+
+    async def _unmade(self, request: PlanRequest, failure: Failure, found: Finding | None) -> PlanRecord | None:
+        if found is None:
+            return await self._fail(request, failure)
+        log.warning("plan.not_made_again", reason=failure.reason, cluster_id=request.cluster_id)
+        return await self._found(request, found)
 
     async def _edit(self, request: PlanRequest) -> PlanRecord | None:
         try:
@@ -95,31 +109,56 @@ class Requests:
         )
 
     async def _approve(self, request: PlanRequest) -> PlanRecord | None:
-        notes = await self._staleness_notes(request)
+        record = await self._store.record(request)
+        found = await self._finding(record.current) if record and record.current else None
         return await self._store.settle(
-            request, lambda record: model.approved(record, request, notes, self._clock.now())
+            request, lambda record: model.approved(record, request, found, self._clock.now())
         )
 
-    async def _staleness_notes(self, request: PlanRequest) -> list[str]:
-        """What changed under the plan since it was made. A repository out of reach is said, and refuses nothing."""
+    async def _check(self, request: PlanRequest) -> PlanRecord | None:
+        """Note whether the version asked about is stale; make the plan again when that was asked as well."""
+        plan = await self._asked_about(request)
+        if plan is None:
+            reason = f"The plan has no version {request.expected_version}." if request.expected_version else NO_PLAN
+            return await self._fail(request, Failure(kind="planning", reason=reason, action="Generate a plan."))
+        found = await self._finding(plan)
+        if found.stale and request.reground:
+            return await self._generate(_again(request, plan), found)
+        return await self._found(request, found)
+
+    async def _found(self, request: PlanRequest, found: Finding) -> PlanRecord | None:
+        return await self._store.settle(
+            request, lambda record: model.checked(record, request, found, self._clock.now())
+        )
+
+    async def _asked_about(self, request: PlanRequest) -> Plan | None:
         record = await self._store.record(request)
-        if record is None or record.current is None:
-            return []
-        plan = record.current
+        current = record.current if record else None
+        if current is None or request.expected_version in (None, current.version):
+            return current
+        return await self._store.version(request, request.expected_version)
+
+    async def _finding(self, plan: Plan) -> Finding:
+        """What changed under the plan since it was made. A repository out of reach is said, and refuses nothing."""
         try:
             async with asyncio.timeout(_STALENESS_SECONDS):
                 ground = await self._mirrors.ground(plan.repo_url, plan.base_branch)
                 changed = await self._mirrors.changed(ground, plan.base_commit)
         except RepositoryProblem as problem:
-            return [f"{model.STALE}it could not be checked whether the files changed: {problem.reason}"]
+            return Finding(None, f"it could not be checked whether the files changed: {problem.reason}")
         except TimeoutError:
-            return [f"{model.STALE}it could not be checked in time whether the files changed."]
+            return Finding(None, "it could not be checked in time whether the files changed.")
         return staleness.told(staleness.staleness(plan, ground.commit, changed), plan.base_branch)
 
     async def _fail(self, request: PlanRequest, failure: Failure) -> PlanRecord | None:
         return await self._store.settle(
             request, lambda record: model.failed(record, request, failure, self._clock.now())
         )
+
+
+def _again(request: PlanRequest, plan: Plan) -> PlanRequest:
+    """The request as one for a new version on the ground of ``plan``."""
+    return structs.replace(request, repo_url=request.repo_url or plan.repo_url, base_branch=plan.base_branch)
 
 
 class _Progress:
@@ -157,7 +196,7 @@ def _too_large(error: TooLarge) -> Failure:
 
 def _crashed(error: Exception) -> Failure:
     return Failure(
-        kind="planning",
+        kind="infrastructure",
         reason="The planner failed unexpectedly, several times in a row.",
         action="Generate again; the planner's log holds the details.",
         detail=f"{type(error).__name__}: {error}"[:2000],

@@ -8,16 +8,26 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
+import msgspec
 from msgspec import structs
 
 from runtime.ids import derived
 from schemas.errors import Failure
 from schemas.plans import Plan, PlanOutcome, PlanRecord, PlanRequest
+from services.planner import differences
 from services.planner.differences import changed_fields
 from services.planner.merging import merged
 
 KEPT_OUTCOMES: Final = 20
 SETTLED: Final = frozenset({"done", "failed", "conflict"})
+STALE: Final = "Stale: "
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """Whether files of a plan changed since it was made (None: could not be seen), and a note when there is one."""
+
+    stale: bool | None
+    note: str = ""
 
 
 def outcome_of(record: PlanRecord | None, request_id: str) -> PlanOutcome | None:
@@ -46,17 +56,25 @@ def failed(record: PlanRecord | None, request: PlanRequest, failure: Failure, no
 
 
 def planned(
-    record: PlanRecord | None, request: PlanRequest, proposal: Plan, bases: Mapping[str, Any], now: datetime
+    record: PlanRecord | None,
+    request: PlanRequest,
+    proposal: Plan,
+    bases: Mapping[str, Any],
+    now: datetime,
+    found: Finding | None = None,
 ) -> PlanRecord | None:
     """The record with ``proposal`` as its next version, a person's edits kept. None when it is settled already.
 
-    ``bases`` holds, for each edited field, what the planner had written before a person changed it.
+    ``bases`` holds, for each edited field, what the planner had written before a person changed it; ``found`` is what
+    made a check ask for the new version.
     """
     if settled(record, request.id):
         return None
     current = record.current if record else None
     plan = numbered(merged(current, proposal, bases), request, current, "planner", now)
-    return _done(record, request, plan, f"version {plan.version}: {told_changes(current, plan)}", now)
+    plan = structs.replace(plan, checked_at=now)
+    done = _done(record, request, plan, f"version {plan.version}: {told_changes(current, plan)}", now)
+    return done if found is None else _with_finding(done, request.id, found)
 
 
 def edited(
@@ -88,8 +106,10 @@ def edited(
     return _done(record, request, plan, f"version {plan.version}: {told_changes(current, plan)}", now)
 
 
-def approved(record: PlanRecord | None, request: PlanRequest, notes: list[str], now: datetime) -> PlanRecord | None:
-    """The record with its current version approved. ``notes`` (staleness) are added to the plan; None when settled."""
+def approved(
+    record: PlanRecord | None, request: PlanRequest, found: Finding | None, now: datetime
+) -> PlanRecord | None:
+    """The record with its current version approved. ``found`` about its files is noted; None when settled."""
     if settled(record, request.id):
         return None
     refused = _refused(record, request, now)
@@ -97,16 +117,40 @@ def approved(record: PlanRecord | None, request: PlanRequest, notes: list[str], 
         return refused
     current = record.current
     plan = structs.replace(
-        current,
-        approved_by=request.requested_by,
-        approved_at=now,
-        notes=[*(n for n in current.notes if not n.startswith(STALE)), *notes],
-        updated_at=now,
+        noted(current, found, now), approved_by=request.requested_by, approved_at=now, updated_at=now
     )
     return _done(record, request, plan, f"version {plan.version}: approved by {request.requested_by}", now)
 
 
-STALE: Final = "Stale: "
+def checked(record: PlanRecord | None, request: PlanRequest, found: Finding, now: datetime) -> PlanRecord | None:
+    """The record with what a check found about a version; noted in the plan when it is the current one."""
+    if settled(record, request.id):
+        return None
+    if record is None or record.current is None:
+        return _refused(record, request, now)
+    current = record.current
+    about = request.expected_version or current.version
+    plan = noted(current, found, now) if about == current.version else current
+    said = {True: "stale", False: "not stale", None: "not checked"}[found.stale]
+    return _with_finding(_done(record, request, plan, f"version {about}: {said}", now), request.id, found)
+
+
+def noted(plan: Plan, found: Finding | None, now: datetime) -> Plan:
+    """The plan with its note about staleness replaced by what was found now."""
+    if found is None:
+        return plan
+    notes = [note for note in plan.notes if not note.startswith(STALE)]
+    notes += [f"{STALE}{found.note}"] if found.note else []
+    checked_at = plan.checked_at if found.stale is None else now
+    return structs.replace(plan, notes=notes, checked_at=checked_at)
+
+
+def _with_finding(record: PlanRecord, request_id: str, found: Finding) -> PlanRecord:
+    outcomes = [
+        structs.replace(one, stale=found.stale, note=found.note) if one.request_id == request_id else one
+        for one in record.outcomes
+    ]
+    return structs.replace(record, outcomes=outcomes)
 
 
 def kept_version(stored: Plan | None, plan: Plan) -> Plan | None:
@@ -122,7 +166,7 @@ def kept_version(stored: Plan | None, plan: Plan) -> Plan | None:
 def numbered(plan: Plan, request: PlanRequest, current: Plan | None, author: str, now: datetime) -> Plan:
     """``plan`` as the version after ``current``: not approved, whoever approved the one before."""
     version = current.version + 1 if current else 1
-    return structs.replace(
+    plan = structs.replace(
         plan,
         id=derived("plan", request.project_id, request.cluster_id, str(version)),
         project_id=request.project_id,
@@ -134,6 +178,7 @@ def numbered(plan: Plan, request: PlanRequest, current: Plan | None, author: str
         created_at=now,
         updated_at=now,
     )
+    return differences.told(current, plan)
 
 
 def told_changes(old: Plan | None, new: Plan) -> str:

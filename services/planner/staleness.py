@@ -5,7 +5,7 @@ from collections.abc import Collection
 import msgspec
 
 from schemas.plans import Plan
-from services.planner.model import STALE
+from services.planner.model import Finding
 
 
 class Staleness(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,13 +27,13 @@ def staleness(plan: Plan, tip: str, changed: Collection[str] | None) -> Stalenes
     return Staleness(stale=bool(touched), base_commit=plan.base_commit, tip=tip, changed=touched)
 
 
-def told(found: Staleness, branch: str) -> list[str]:
-    """The note for a stale plan; none for a fresh one."""
+def told(found: Staleness, branch: str) -> Finding:
+    """What people are told of it."""
     if not found.stale:
-        return []
+        return Finding(False)
     if found.gone:
         reason = f"commit {found.base_commit[:12]} is no longer part of {branch}"
     else:
         shown = ", ".join(found.changed[:5]) + (" and others" if len(found.changed) > 5 else "")
         reason = f"since {found.base_commit[:12]} these files of the plan changed on {branch}: {shown}"
-    return [f"{STALE}{reason}. Generate again to ground the plan in {found.tip[:12]}."]
+    return Finding(True, f"{reason}. Generate again to ground the plan in {found.tip[:12]}.")

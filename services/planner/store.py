@@ -10,6 +10,7 @@ from schemas.plans import Plan, PlanRecord, PlanRequest
 from schemas.subjects import KV_JOBS, KV_PLANS, key
 from services.planner import model
 from services.planner.merging import bases_in, missing_bases
+from services.planner.model import Finding
 
 _TRIES: Final = 64
 _JOBS_READ: Final = 40
@@ -54,7 +55,9 @@ class PlanStore:
             return after
         raise Conflict(f"plan {name} was changed by others {_TRIES} times in a row; try again")
 
-    async def propose(self, request: PlanRequest, proposal: Plan, now: Callable[[], datetime]) -> PlanRecord | None:
+    async def propose(
+        self, request: PlanRequest, proposal: Plan, now: Callable[[], datetime], found: Finding | None = None
+    ) -> PlanRecord | None:
         """Write a generated plan as the next version, with the edits people made meanwhile."""
         bases: dict[str, Any] = {}
         record = await self.record(request)
@@ -64,7 +67,7 @@ class PlanStore:
             older = await self.version(request, version)
             bases |= bases_in(older, wanted) if older else {}
             version -= 1
-        return await self.settle(request, lambda found: model.planned(found, request, proposal, bases, now()))
+        return await self.settle(request, lambda old: model.planned(old, request, proposal, bases, now(), found))
 
     async def version(self, request: PlanRequest, number: int) -> Plan | None:
         """An older version."""

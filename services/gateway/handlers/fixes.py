@@ -8,6 +8,7 @@ from services.gateway.fixing import Wish
 from services.gateway.job_index import JobView
 from services.gateway.problems import Problem, invalid, not_found
 from services.gateway.shapes import fixes as shapes
+from services.gateway.shapes.base import OpenBody
 from services.gateway.table import Call, Route
 
 
@@ -40,6 +41,7 @@ async def start_fix(call: Call) -> dict[str, Any]:
         repo_url=body.repo_url,
         base_branch=body.base_branch,
         token=github_token(call),
+        force=body.force,
     )
     job_id = await fixing.start(call.gateway, project, wish)
     return {
@@ -61,12 +63,14 @@ async def create_job(call: Call) -> dict[str, Any]:
         key=key_of(call),
         runner=body.runner,
         token=github_token(call),
+        force=body.force,
     )
     return _started(call, await fixing.start(call.gateway, project, wish))
 
 
 async def retry_job(call: Call) -> dict[str, Any]:
     """Another job for the same cluster, which goes on from the work the old one saved."""
+    body: shapes.Again = call.body
     job = await fixing.job_of(call.gateway, call.project_id, call.path("job_id"))
     if job.status not in TERMINAL:
         raise Problem(409, "job_not_ended", f"The job is {job.status}; only a job that has ended can be repeated.")
@@ -81,6 +85,7 @@ async def retry_job(call: Call) -> dict[str, Any]:
         base_branch=old.base_branch,
         token=github_token(call),
         retry_of=job.id,
+        force=body.force or old.force,
         limits=old.limits,
     )
     return _started(call, await fixing.start(call.gateway, project, wish))
@@ -154,7 +159,7 @@ async def change_job(call: Call) -> dict[str, Any]:
     return {"status": "ok", "message": "Cancelling", "project_id": call.project_id}
 
 
-def _again(path: str, handler: Any, summary: str) -> Route:
+def _again(path: str, handler: Any, summary: str, body: type[OpenBody] | None = None) -> Route:
     return Route(
         method="POST",
         path=f"/jobs/{{job_id}}/{path}",
@@ -163,6 +168,8 @@ def _again(path: str, handler: Any, summary: str) -> Route:
         tag="jobs",
         role="operator",
         starts_work=True,
+        body=body,
+        body_optional=True,
         takes=("X-GitHub-Token",),
         answer=shapes.JobStarted,
         also=(404, 409, 429, 503),
@@ -220,6 +227,6 @@ ROUTES = (
         answer=shapes.JobChanged,
         also=(404, 409, 503),
     ),
-    _again("retry", retry_job, "Repeat a job that has ended"),
+    _again("retry", retry_job, "Repeat a job that has ended", shapes.Again),
     _again("approve", approve_job, "Release a patch held by the gate"),
 )

@@ -36,7 +36,7 @@ async def get_plan(call: Call) -> Answer:
 
 
 async def plan_versions(call: Call) -> dict[str, Any]:
-    """Every version kept, newest first."""
+    """Every version kept, newest first: its author, its time, and what it changed (``changed_fields``, ``diff``)."""
     found = await call.gateway.plans.all_versions(call.project_id, call.path("cluster_id"))
     if not found:
         await fixing.cluster_of(call.gateway, call.project_id, call.path("cluster_id"))
@@ -76,6 +76,11 @@ async def approve_plan(call: Call) -> Answer:
     """Approve a version: it then travels with the fix."""
     body: shapes.Approval = call.body
     return await _on_version(call, "approve", version=body.version)
+
+
+async def check_plan(call: Call) -> Answer:
+    """Ask the planner now whether files of the plan have changed on its branch; a note of the plan says so."""
+    return await _on_version(call, "check")
 
 
 async def _on_version(call: Call, action: str, *, version: int | None = None, **values: Any) -> Answer:
@@ -136,7 +141,7 @@ async def _plan_of(call: Call, request: PlanRequest, outcome: PlanOutcome) -> Pl
     if outcome.status != "done" or outcome.version is None:
         failure = outcome.failure
         reason = f"{failure.reason} {failure.action}".strip() if failure else "The planner gave no reason."
-        if request.action != "generate":
+        if request.action != "generate" and failure is not None and failure.kind == "planning":
             raise Problem(422, "edit_refused", reason)
         raise Problem(503, "planning_failed", reason, kind=failure.kind if failure else "planning")
     plan = await call.gateway.plans.version(request.project_id, request.cluster_id, outcome.version)
@@ -195,6 +200,18 @@ ROUTES = (
         body=shapes.Approval,
         takes=("If-Match",),
         body_optional=True,
+        answer=Plan,
+        also=(404, 412, 503),
+        headers=ETAG,
+    ),
+    Route(
+        method="POST",
+        path="/clusters/{cluster_id}/plan/check",
+        handler=check_plan,
+        summary="Look whether the plan is stale",
+        tag="plans",
+        role="triager",
+        takes=("If-Match",),
         answer=Plan,
         also=(404, 412, 503),
         headers=ETAG,

@@ -90,6 +90,15 @@ class StartFix(OpenBody):
     plan_version: int | None = Field(default=None, ge=1)
     repo_url: RepoUrl | None = None
     base_branch: Branch | None = None
+    force: bool = Field(
+        default=False, description="Go on although similar work is open, or files of the plan have changed since."
+    )
+
+
+class Again(OpenBody):
+    """How to repeat; all optional."""
+
+    force: bool = Field(default=False, description="Go on although similar work is open, or the plan is stale.")
 
 
 class FixStarted(Reply):
@@ -107,6 +116,7 @@ class NewJob(OpenBody):
 
     cluster_id: Token
     runner: Token | None = None
+    force: bool = False
 
 
 class JobStarted(Reply):

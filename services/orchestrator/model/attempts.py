@@ -8,6 +8,7 @@ from msgspec import structs
 from schemas.attempts import AttemptCall, AttemptEvent, AttemptReply
 from schemas.errors import Failure
 from schemas.jobs import TERMINAL, Job, Phase
+from schemas.similarity import changed_files
 from services.orchestrator.model.changes import attempt_failed, cancelled, ended, failed, in_seconds, moved
 from services.orchestrator.model.events import Decision, lost
 from services.orchestrator.model.rules import Rules, phase_seconds
@@ -104,12 +105,18 @@ def finish(job: Job, call: AttemptCall, now: datetime, rules: Rules) -> Decision
 def _finished(job: Job, call: AttemptCall, now: datetime, rules: Rules) -> Job:
     facts = _facts(call)
     if call.outcome == "success" and job.publishing and call.pr_url:
-        return ended(job, "success", now, call.pr_url, **facts | {"failure": None, "pr_url": call.pr_url})
+        done = {"failure": None, "pr_url": call.pr_url, "touches": _touched(job, call)}
+        return ended(job, "success", now, call.pr_url, **facts | done)
     if job.cancel_requested is not None:
         return cancelled(job, job.cancel_requested, now, **facts)
     if call.outcome == "needs_review":
         return ended(job, "needs_review", now, "held for review", **facts | {"failure": call.failure})
     return attempt_failed(job, call.failure or _unexplained(call), now, rules, **facts)
+
+
+def _touched(job: Job, call: AttemptCall) -> list[str]:
+    report = call.report or job.report
+    return changed_files(report.changed_files) if report and report.changed_files else job.touches
 
 
 def _unexplained(call: AttemptCall) -> Failure:

@@ -63,9 +63,11 @@ def failed(job: Job, failure: Failure, now: datetime, **changes: Any) -> Job:
     return ended(job, "failed", now, failure.reason, failure=failure, **changes)
 
 
-def cancelled(job: Job, reason: str, now: datetime, **changes: Any) -> Job:
-    """Ended because a person asked."""
-    failure = Failure(kind="cancelled", reason=reason or "cancelled on request", action="Start a new fix when wanted.")
+def cancelled(
+    job: Job, reason: str, now: datetime, *, action: str = "Start a new fix when wanted.", **changes: Any
+) -> Job:
+    """Ended because a person asked, or before it began because other work stands in its way."""
+    failure = Failure(kind="cancelled", reason=reason or "cancelled on request", action=action)
     return ended(job, "cancelled", now, failure.reason, failure=failure, **changes)
 
 

@@ -4,17 +4,17 @@ from datetime import datetime
 
 from msgspec import structs
 
-from schemas import subjects
 from schemas.base import encode
 from schemas.clusters import Cluster
 from schemas.errors import Failure
 from schemas.jobs import Job
 from schemas.plans import Plan
+from schemas.similarity import refusal
 from services.orchestrator.model import messages
 from services.orchestrator.model.changes import cancelled, failed, in_seconds, moved
 from services.orchestrator.model.events import Create, Decision
 from services.orchestrator.model.handing import handed_out
-from services.orchestrator.model.planning import unsuitable
+from services.orchestrator.model.planning import ask, follows, to_check, unsuitable
 from services.orchestrator.model.rules import Rules, job_time
 
 
@@ -23,6 +23,8 @@ def create(event: Create, now: datetime, rules: Rules) -> Decision:
     job = _record(event, now, rules)
     if event.rival is not None:
         return Decision(cancelled(job, f"job {event.rival} is already fixing this cluster", now))
+    if event.similar and not _goes_on(event):
+        return Decision(cancelled(job, refusal(list(event.similar)), now, action="Start it with force to go on."))
     if not event.known_runner:
         reason = f"no runner is called {job.runner}"
         action = "Name a runner of GET /runners, or start one under that name and try again."
@@ -32,8 +34,10 @@ def create(event: Create, now: datetime, rules: Rules) -> Decision:
         return Decision(failed(job, refused, now))
     plan = _plan(event)
     if plan is None:
-        return Decision(_ask_for_plan(job, now, rules))
-    job = structs.replace(job, plan=plan, plan_id=plan.id)
+        return Decision(ask(job, "asking the planner for a plan", now, rules.plan))
+    job = structs.replace(job, **follows(plan))
+    if to_check(plan, event.request, now, rules):
+        return Decision(ask(job, "asking the planner whether the plan's files have changed", now, rules.check))
     return Decision(handed_out(job, now, rules) if event.slot else moved(job, now, "waiting for a runner"))
 
 
@@ -56,16 +60,9 @@ def _record(event: Create, now: datetime, rules: Rules) -> Job:
     )
 
 
-def _ask_for_plan(job: Job, now: datetime, rules: Rules) -> Job:
-    return moved(
-        job,
-        now,
-        "asking the planner for a plan",
-        send=subjects.plan_request(job.project_id, job.cluster_id),
-        phase="planning",
-        plan_request_id=messages.plan_request_id(job.id),
-        phase_deadline=in_seconds(now, rules.plan, job.deadline),
-    )
+def _goes_on(event: Create) -> bool:
+    """Whether similar work refuses nothing: the caller said so, or the patch is made and only to be published."""
+    return event.request.force or event.request.approve_patch is not None
 
 
 def _plan(event: Create) -> Plan | None:

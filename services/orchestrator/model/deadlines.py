@@ -7,6 +7,7 @@ from schemas.jobs import TERMINAL, Job
 from services.orchestrator.model.changes import attempt_failed, cancelled, failed
 from services.orchestrator.model.events import Decision
 from services.orchestrator.model.handing import unclaimed, waited_too_long
+from services.orchestrator.model.planning import unchecked
 from services.orchestrator.model.rules import Rules
 
 
@@ -43,6 +44,8 @@ def _out_of_time(job: Job, now: datetime) -> Job:
 
 def _phase_over(job: Job, now: datetime, rules: Rules) -> Job:
     match job.phase:
+        case "planning" if job.plan is not None:
+            return unchecked(job, f"no answer of the planner within {rules.check:.0f} s", now, rules)
         case "planning":
             reason = f"the planner gave no plan within {rules.plan:.0f} s"
             failure = Failure(

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from schemas.attempts import AttemptCall, AttemptEvent, AttemptReply
 from schemas.errors import Failure
-from schemas.jobs import FixRequest, Job
+from schemas.jobs import FixRequest, Job, Similar
 from schemas.plans import Plan
 
 
@@ -26,12 +26,14 @@ def lost(reason: str) -> Decision:
 @dataclass(frozen=True, slots=True)
 class Create:
     """A fix was asked for. ``plan`` is the cluster's current plan, ``prior`` the job that ``retry_of`` names,
-    ``rival`` a live job of the same cluster; ``runner`` is the project's choice when the request names none."""
+    ``rival`` a live job of the same cluster, ``similar`` other open work of the same kind; ``runner`` is the project's
+    choice when the request names none."""
 
     request: FixRequest
     plan: Plan | None = None
     prior: Job | None = None
     rival: str | None = None
+    similar: tuple[Similar, ...] = ()
     runner: str | None = None
     known_runner: bool = True
     slot: bool = False  # a slot is free and nobody waits before us: hand out in the same write
@@ -39,11 +41,13 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """The planner's outcome of ``request_id``: a plan or a failure."""
+    """The planner's outcome of ``request_id``: a plan or a failure; after a check ``stale`` and its ``note``."""
 
     request_id: str
     plan: Plan | None = None
     failure: Failure | None = None
+    stale: bool | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

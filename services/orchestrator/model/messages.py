@@ -88,10 +88,15 @@ def runner_task(job: Job) -> RunnerTask:
 
 
 def plan_request(job: Job) -> PlanRequest:
-    """What the planner is asked when the cluster has no plan that fits."""
+    """What the planner is asked: for a plan when the cluster has none that fits, else whether the job's is stale.
+
+    A stale plan that binds nobody is made again by the same request.
+    """
     return PlanRequest(
-        id=job.plan_request_id or plan_request_id(job.id),
-        action="generate",
+        id=job.plan_request_id or plan_request_id(job),
+        action="check" if job.plan else "generate",
+        expected_version=job.plan.version if job.plan else None,
+        reground=job.plan is not None and not binding(job),
         project_id=job.project_id,
         cluster_id=job.cluster_id,
         cluster=job.request.cluster,
@@ -103,6 +108,11 @@ def plan_request(job: Job) -> PlanRequest:
     )
 
 
-def plan_request_id(job_id: str) -> str:
+def plan_request_id(job: Job) -> str:
     """Follows from the job, so a repeated request is the same request."""
-    return f"{job_id}-plan"
+    return f"{job.id}-check" if job.plan else f"{job.id}-plan"
+
+
+def binding(job: Job) -> bool:
+    """Whether a person chose the job's plan: its version was named, or it is approved. It is then never replaced."""
+    return job.request.plan_named or (job.plan is not None and job.plan.approved_by is not None)

@@ -19,6 +19,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     queue: float = 21_600.0  # waiting for a slot
     no_runner: float = 60.0  # all live runners say they cannot work
     plan: float = 600.0
+    check_after: float = 600.0  # a plan not compared with its branch for so long is checked before its fix starts
+    check: float = 30.0  # a planner that does not answer the check in time holds up no fix
     provisioning: float = 300.0
     checkout: float = 300.0
     agent_margin: float = 120.0  # beyond the attempt's own wall clock
