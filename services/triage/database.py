@@ -9,12 +9,14 @@ from typing import Any, Final, Literal
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 MIGRATION_LOCK: Final = 7_310_233_917  # key of PostgreSQL's advisory lock around migrations
 BUSY_SECONDS: Final = 3.0
+# SQLSTATE: connection lost (08), rolled back for another (40), out of resources (53), stopping or starting (57P).
+_DOWN: Final = ("08", "40", "53", "57P")
 _DRIVERS: Final = {
     "sqlite": "sqlite+aiosqlite",
     "postgresql": "postgresql+asyncpg",
@@ -92,26 +94,57 @@ class _down:
 
 def is_down(error: BaseException | None) -> bool:
     """Whether an error says that the database, not the statement, is the trouble."""
+    if error is None:
+        return False
     if isinstance(error, PoolTimeout | OSError | asyncio.TimeoutError):
         return True
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
+    if any(code.startswith(_DOWN) for code in _codes(error)):
+        return True
     if isinstance(error, OperationalError | InterfaceError):
         said = str(error).lower()
         return not any(word in said for word in ("no such table", "no such column", "syntax error"))
-    if isinstance(error, SQLAlchemyError):
-        return type(getattr(error, "orig", None)).__name__ in {"CannotConnectNowError", "AdminShutdownError"}
-    # asyncpg's own errors while a connection is being opened do not pass through SQLAlchemy
-    return type(error).__name__ in {"CannotConnectNowError", "ConnectionDoesNotExistError", "TooManyConnectionsError"}
+    return "ConnectionDoesNotExistError" in {type(one).__name__ for one in _chain(error)}
+
+
+def is_bad_value(error: BaseException) -> bool:
+    """Whether a statement was refused for what a report holds: a value that the database or its driver can't take."""
+    if any(code.startswith(("22", "23")) for code in _codes(error)):
+        return True
+    if any(
+        isinstance(one, DataError | IntegrityError | ValueError | TypeError | OverflowError) for one in _chain(error)
+    ):
+        return True
+    return isinstance(error, StatementError) and not isinstance(error, DBAPIError)
+
+
+def _codes(error: BaseException) -> list[str]:
+    """PostgreSQL's SQLSTATE codes in an error and its causes."""
+    return [code for one in _chain(error) if isinstance(code := getattr(one, "sqlstate", None), str)]
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    found: list[BaseException] = []
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is not None and all(one is not known for known in found):
+            found.append(one)
+            waiting += [one.__cause__, getattr(one, "orig", None)]
+    return found
 
 
 def _engine(url: str) -> AsyncEngine:
+    # Parameters hidden: what reports say must not end up in logs.
     if not url.startswith("sqlite"):
-        return create_async_engine(url, pool_size=8, pool_pre_ping=True, connect_args={"timeout": 5})
+        return create_async_engine(
+            url, pool_size=8, pool_pre_ping=True, connect_args={"timeout": 5}, hide_parameters=True
+        )
     path = sa.make_url(url).database
     if path and path != ":memory:":
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_async_engine(url, connect_args={"timeout": BUSY_SECONDS})
+    engine = create_async_engine(url, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True)
     sa.event.listen(engine.sync_engine, "connect", _prepare)
     sa.event.listen(engine.sync_engine, "begin", _begin)
     return engine

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
-from sqlalchemy.exc import SQLAlchemyError
 
 from messaging.ports import Bus, CaughtUp, Reject, Retry
 from messaging.worker import Done, Item, Result
@@ -18,7 +17,7 @@ from schemas.feedback import FeedbackItem
 from schemas.subjects import FEEDBACK
 from services.triage import arrivals
 from services.triage.arrivals import Arrival
-from services.triage.database import Database, DatabaseDown
+from services.triage.database import Database, DatabaseDown, is_bad_value
 from services.triage.grouping import Grouping
 from services.triage.lease import LeaseLost
 from services.triage.outbox import Outbox
@@ -120,15 +119,18 @@ class Intake:
             except (DatabaseDown, LeaseLost):
                 self._grouping.discard(project_id)
                 raise
-            except (SQLAlchemyError, ValueError, TypeError, OverflowError) as error:
+            except Exception as error:  # only what a report holds is its own fault, anything else is a bug of ours
                 # A value that the database or the wire refuses: find the report it belongs to, keep the others.
                 self._grouping.discard(project_id)
-                log.error("intake.refused", project_id=project_id, reports=len(arriving), exc_info=error)
+                if not is_bad_value(error):
+                    raise
+                reason = str(getattr(error, "orig", error))
+                log.warning("intake.refused", project_id=project_id, reports=len(arriving), reason=reason)
                 if len(arriving) > 1:
                     half = len(arriving) // 2
                     bad |= await self._store(project_id, arriving[:half])
                     return bad | await self._store(project_id, arriving[half:])
-                return bad | {arriving[0].sequence: f"it cannot be stored: {type(error).__name__}: {error}"}
+                return bad | {arriving[0].sequence: f"it cannot be stored: {reason}"}
             except asyncio.CancelledError:
                 self._grouping.discard(project_id)
                 raise

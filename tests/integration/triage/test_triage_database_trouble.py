@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -35,21 +36,20 @@ async def test_a_locked_sqlite_file_answers_503_and_reports_wait_in_the_stream(s
 
 
 @pytest.mark.parametrize("database_url", [name for name in DATABASES if name == "postgresql"], indirect=True)
-async def test_a_restarted_postgresql_loses_nothing(idle: Stack, postgres_server: Postgres) -> None:
+async def test_a_postgresql_restarted_again_and_again_loses_nothing(idle: Stack, postgres_server: Postgres) -> None:
+    async def all_there(count: int) -> None:
+        try:
+            stats = await idle.call("stats", timeout=1)
+        except Exception as error:  # 503 while the server starts
+            raise AssertionError(str(error)) from error
+        assert stats.total_feedback == count
+
     async with running(idle):
-        await idle.send(*(report(f"a{n}", f"Trouble {n}", fingerprint=str(n % 5)) for n in range(100)))
-        await asyncio.to_thread(postgres_server.restart)
-        await idle.send(*(report(f"b{n}", f"Other {n}", fingerprint=str(n % 5)) for n in range(50)))
-
-        async def all_there() -> None:
-            try:
-                stats = await idle.call("stats", timeout=1)
-            except Exception as error:  # 503 while the server starts
-                raise AssertionError(str(error)) from error
-            assert stats.total_feedback == 150
-
-        await eventually(all_there, within=30)
-        assert sum(cluster.count for cluster in await idle.clusters()) == 150
+        for turn in range(1, 6):
+            await idle.send(*(report(f"{turn}x{n}", f"Trouble {n}", fingerprint=str(n % 5)) for n in range(40)))
+            await asyncio.to_thread(postgres_server.restart)
+            await eventually(partial(all_there, turn * 40), within=30)
+        assert sum(cluster.count for cluster in await idle.clusters()) == 200
         assert await all_of(idle.bus, subjects.DEAD, "dead.>") == []
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from schemas import subjects
@@ -78,6 +79,25 @@ async def test_poison_goes_to_the_dead_letters_and_healthy_reports_behind_it_go_
     assert "it cannot be read" in reasons
     assert "project 'other'" in reasons
     assert (await stack.call("stats", project_id="other")).total_feedback == 0
+
+
+async def test_a_report_that_the_database_refuses_is_buried_alone(stack: Stack) -> None:
+    refused = report("n3", "A number that no column holds", github_issue_number=2**70, source="github")
+    good = [report(f"n{n}", f"A good one of kind {n}", source="github") for n in range(8) if n != 3]
+    await stack.send(*good[:4], refused, *good[4:])
+    found = await stack.stored(7)
+    assert "n3" not in {item.external_id for item in found}
+
+    await eventually(_one_letter(stack))
+
+
+def _one_letter(stack: Stack) -> Callable[[], Awaitable[None]]:
+    async def check() -> None:
+        letters = [decode(one.data, DeadLetter) for one in await all_of(stack.bus, subjects.DEAD, "dead.triage")]
+        assert len(letters) == 1
+        assert letters[0].reason.startswith("it cannot be")
+
+    return check
 
 
 def corpus(count: int) -> list:
