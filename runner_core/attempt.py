@@ -16,6 +16,7 @@ from runner_core import artifacts
 from runner_core.holding import Hold
 from runner_core.kit import SHORTEST_KEY, Kit
 from runner_core.lease import Lease
+from runner_core.log_archive import LogArchive
 from runner_core.logs import LogCapReached, LogPipe
 from runner_core.masking import Needles
 from runner_core.metering import Meter
@@ -81,14 +82,16 @@ class Attempt:
             return Outcome("failed", error.failure)
         except BusError as error:
             return Outcome("failed", internal(error))
-        outcome = await self._supervised(bench)
-        if outcome is None:
-            return None
         try:
+            outcome = await self._supervised(bench)
+            if outcome is None:
+                return None
             await self._close(bench, outcome)
             await box.give_back(self.task, outcome.failure)
         except BusError as error:
             log.warning("attempt.last_words", **self._identity(), reason=str(error))
+        finally:
+            await bench.pipe.abandon()
         return None if self.lease.lost else outcome
 
     def _open(self, folder: Path, token: str | None) -> Bench:
@@ -96,13 +99,15 @@ class Attempt:
         secrets |= {f"token-of-{host}": value for host, value in self._kit.own_tokens.items()}
         needles = Needles({name: value for name, value in secrets.items() if len(value) >= SHORTEST_KEY})
         publisher = LogPublisher(self._kit.bus, self.task.project_id, self.task.job_id, self.task.attempt)
+        archive = LogArchive(folder / "log.ndjson", self.task)
         return Bench(
             kit=self._kit,
             task=self.task,
             lease=self.lease,
             meter=self.meter,
             folder=folder,
-            pipe=LogPipe(publisher, needles, self.task.limits.log_bytes),
+            pipe=LogPipe(publisher, needles, self.task.limits.log_bytes, archive),
+            archive=archive,
             needles=needles,
             token=token,
             usage=self._usage,
@@ -112,25 +117,31 @@ class Attempt:
         """The work's outcome, or what the first of lease and stop makes of it."""
         doing = asyncio.create_task(work(bench))
         told = asyncio.create_task(self.lease.told.wait())
+        gone = asyncio.create_task(self.lease.gone.wait())
         stopping = asyncio.create_task(self._stopping.wait())
         try:
             await asyncio.wait({doing, told, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if not doing.done():
-                bench.saving = 0.0 if self.lease.lost else self._saving()
-                doing.cancel()
+            if stopping.done() and self.lease.phase == "publishing":
+                # A push cut off here might leave a branch without a job that owns it.
                 await asyncio.wait(
-                    {doing, *((stopping,) if stopping.done() else ())}, return_when=asyncio.ALL_COMPLETED
+                    {doing, gone}, timeout=self._kit.patience.save_on_stop, return_when=asyncio.FIRST_COMPLETED
                 )
-            return await self._judged(bench, doing)
+            if not doing.done():
+                bench.saving = self._saving()
+                doing.cancel()
+                await asyncio.wait({doing, gone}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (doing, told, stopping):
+            for task in (doing, told, gone, stopping):
                 task.cancel()
-            await asyncio.wait({doing, told, stopping})
+            await asyncio.wait({doing, told, gone, stopping})
+        return self._judged(doing)
 
     def _saving(self) -> float:
+        if self.lease.lost:
+            return 0.0
         return self._kit.patience.save_on_stop if self._stopping.is_set() else self._kit.patience.save
 
-    async def _judged(self, bench: Bench, doing: "asyncio.Task[Outcome]") -> Outcome | None:
+    def _judged(self, doing: "asyncio.Task[Outcome]") -> Outcome | None:
         error = None if doing.cancelled() else doing.exception()
         if self.lease.lost:
             return None
@@ -155,11 +166,12 @@ class Attempt:
         failure = outcome.failure
         if failure is not None:
             await bench.pipe.system(f"{outcome.result}: {failure.reason} {failure.action}".strip())
-            for line in failure.detail.splitlines():
-                await bench.pipe.system(f"  {line}")
+            if failure.detail:
+                await bench.pipe.system(failure.detail)
         else:
             await bench.pipe.system(f"{outcome.result}: {outcome.pr_url}")
         await bench.pipe.close()
+        await bench.archive.store(self._kit.bus.objects())
         if self.lease.report is not None:
             await artifacts.store_report(self._kit.bus.objects(), self.task, self.lease.report)
 

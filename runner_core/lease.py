@@ -52,6 +52,7 @@ class Lease:
         self.report: Report | None = None
         self.cancelled = self.lost = False  # told by the orchestrator, or ``lost`` by its silence
         self.told = asyncio.Event()  # set with either
+        self.gone = asyncio.Event()  # set when lost
         self.reason = ""
         self._confirmed = 0.0
         self._news = asyncio.Event()
@@ -155,6 +156,8 @@ class Lease:
     def _set(self, reason: str, lost: bool = False) -> None:
         self.reason, self.lost = reason, lost or self.lost
         self.told.set()
+        if self.lost:
+            self.gone.set()
 
     async def _tell_all(self) -> None:
         while True:

@@ -79,7 +79,7 @@ class Needles:
         """``text`` with each secret replaced by ``[redacted:<name>]``."""
         if not self._any:
             return text
-        data = text.encode("utf-8", "surrogateescape").decode("latin-1")
+        data = text.encode("utf-8", "replace").decode("latin-1")
         hits = self.find(data)
         return _replace(data, hits).decode("utf-8", "replace") if hits else text
 

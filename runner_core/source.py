@@ -91,7 +91,7 @@ class Source:
             own = await _borrow(mirror, scratch / "source.git")
             snapshot = await _snapshot(own, commit)
             bundle = await self._bundle(own, mirror, snapshot)
-            shutil.copyfile(bundle, scratch / "base.bundle")
+            await asyncio.to_thread(shutil.copyfile, bundle, scratch / "base.bundle")
         return Base(git=own, commit=commit, snapshot=snapshot, bundle=scratch / "base.bundle")
 
     async def _fetch(self, git: Git, url: str, branch: str) -> str:

@@ -15,6 +15,7 @@ from runner_core.agent_run import AgentRun
 from runner_core.git import Credentials
 from runner_core.kit import Kit
 from runner_core.lease import Lease
+from runner_core.log_archive import LogArchive
 from runner_core.logs import LogPipe
 from runner_core.masking import Needles
 from runner_core.metering import Meter
@@ -45,6 +46,7 @@ class Bench:
     meter: Meter
     folder: Path
     pipe: LogPipe
+    archive: LogArchive
     needles: Needles
     token: str | None
     usage: Callable[[], Usage]
@@ -186,7 +188,7 @@ async def _taken(bench: Bench, base: Base, bundle: bytes) -> Patch:
 async def _verified(bench: Bench, base: Base, bundle: bytes) -> Verification:
     bundles = Bundles(await asyncio.to_thread(base.bundle.read_bytes), bundle)
     seconds = max(bench.remaining() - bench.kit.patience.reserve, 1.0)
-    return await verify(bench.task.plan, bundles, lambda: _check_sandbox(bench, seconds), bench.pipe, seconds)
+    return await verify(bench.task.plan, bundles, lambda: _sandbox(bench, "check", seconds + 300), bench.pipe, seconds)
 
 
 async def _published(bench: Bench, base: Base, patch: Patch, verification: Verification, summary: str) -> Outcome:
@@ -214,10 +216,6 @@ async def _published(bench: Bench, base: Base, patch: Patch, verification: Verif
 
 def _bundle_limit(task: RunnerTask) -> int:
     return task.limits.patch_bytes * BUNDLE_FACTOR + 1024 * 1024
-
-
-async def _check_sandbox(bench: Bench, seconds: float) -> Sandbox:
-    return await bench.kit.provider.create(_spec(bench, "check", seconds + 300))
 
 
 @asynccontextmanager

@@ -1,7 +1,8 @@
 """The plan's test command on the base commit and on the patch, each in a fresh sandbox that reaches nothing."""
 
-from collections.abc import Awaitable, Callable
-from contextlib import aclosing
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 
 from runner_core.checking import judge, tail
@@ -24,7 +25,7 @@ OFFLINE = {
     "CARGO_NET_OFFLINE": "true",
     "GOPROXY": "off",
 }
-MakeSandbox = Callable[[], Awaitable[Sandbox]]
+MakeSandbox = Callable[[], AbstractAsyncContextManager[Sandbox]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,33 +52,37 @@ async def _check(
     plan: Plan, bundles: Bundles, variant: Variant, make: MakeSandbox, pipe: LogPipe, seconds: float
 ) -> tuple[Check, str]:
     """The test command's run, and what went wrong with the set-up before it (empty: nothing)."""
-    command = plan.test_command or ""
-    on = "base" if variant == "base" else "patch"
-    await pipe.system(f"on the {'base commit' if on == 'base' else 'patch'}: {command}")
-    sandbox = await make()
-    try:
-        await prepare(sandbox, bundles.base, variant, bundles.work if variant == "work" else None)
-        troubled = ""
-        for setup in plan.setup_commands:
-            exit, said = await _shell(sandbox, setup, pipe, seconds, shown=False)
-            await pipe.system(f"set-up `{setup}`: {_how(exit)} after {exit.seconds:.1f} s, without a network")
-            if exit.code != 0 and not troubled:
-                troubled = f"`{setup}` ended with {_how(exit)} without a network: {tail(said, 300)}"
-        exit, said = await _shell(sandbox, command, pipe, seconds)
-    finally:
-        await sandbox.destroy()
+    command, on_base = plan.test_command or "", variant == "base"
+    until = time.monotonic() + seconds
+    await pipe.system(f"on the {'base commit' if on_base else 'patch'}: {command}")
+    async with make() as sandbox:
+        await prepare(sandbox, bundles.base, variant, None if on_base else bundles.work)
+        troubled = await _set_up(plan, sandbox, pipe, seconds / 2)
+        exit, said = await _shell(sandbox, command, pipe, max(until - time.monotonic(), seconds / 3))
     if exit.why == "gone":
         raise AttemptFailed(Failure(kind="infrastructure", reason="The sandbox ended under the tests."))
     await pipe.system(f"{'passed' if exit.code == 0 else 'failed'} with {_how(exit)} after {exit.seconds:.1f} s")
     check = Check(
         command=command,
-        on="base" if variant == "base" else "patch",
+        on="base" if on_base else "patch",
         exit_code=exit.code,
         passed=exit.code == 0,
         seconds=round(exit.seconds, 2),
         output_tail=tail(said, TAIL),
     )
     return check, troubled
+
+
+async def _set_up(plan: Plan, sandbox: Sandbox, pipe: LogPipe, seconds: float) -> str:
+    """What the first failing set-up command said; empty when all went well. A failure ends nothing: the tests tell."""
+    troubled = ""
+    until = time.monotonic() + seconds
+    for setup in plan.setup_commands:
+        exit, said = await _shell(sandbox, setup, pipe, max(until - time.monotonic(), 1.0), shown=False)
+        await pipe.system(f"set-up `{setup}`: {_how(exit)} after {exit.seconds:.1f} s, without a network")
+        if exit.code != 0 and not troubled:
+            troubled = f"`{setup}` ended with {_how(exit)} without a network: {tail(said, 300)}"
+    return troubled
 
 
 async def _shell(

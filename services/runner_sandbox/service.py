@@ -23,6 +23,7 @@ from services.runner_sandbox import toolchains
 from services.runner_sandbox.e2b_agent import KILOCODE, InTemplate
 from services.runner_sandbox.local import LocalProvider
 from services.runner_sandbox.settings import Settings
+from services.runner_sandbox.unsafe import UnsafeProvider
 
 OPENAI = "https://api.openai.com/v1"
 AGENT = Path(__file__).parents[2] / "agents/node_modules/@kilocode/cli-linux-x64/bin/kilo"
@@ -70,7 +71,10 @@ def provider(settings: Settings, data: Path) -> SandboxProvider:
         from services.runner_sandbox.e2b_provider import from_settings  # the SDK costs 1.5 s and 38 MB
 
         return from_settings(settings)
-    return LocalProvider(data / "runs", toolchains.detect(settings.sandbox_toolchains), settings.sandbox_cgroup)
+    shown = toolchains.detect(settings.sandbox_toolchains)
+    if settings.sandbox_local_unsafe == "1":
+        return UnsafeProvider(data / "runs", shown)
+    return LocalProvider(data / "runs", shown, settings.sandbox_cgroup)
 
 
 def endpoint(settings: Settings) -> Endpoint | None:

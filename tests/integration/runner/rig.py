@@ -189,7 +189,7 @@ def make_kit(bus: NatsBus, data: Path, agent: Agent, model_url: str | None, **ch
         if model_url
         else None,
         timing=Timing(beat=0.5),
-        patience=Patience(stall=100.0, reserve=5.0, save=10.0, save_on_stop=4.0),
+        patience=Patience(stall=250.0, reserve=5.0, save=10.0, save_on_stop=4.0),
     )
     return replace(kit, **changes)
 

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from messaging.connection import NatsBus
 from runner_core.agents.kilocode import Kilocode
 from schemas.jobs import Limits
@@ -19,6 +21,7 @@ TURNS = (
 )
 
 
+@pytest.mark.timeout(400)
 async def test_kilocode_fixes_the_repository_and_a_draft_pull_request_is_opened(
     nats: NatsServer, bus: NatsBus, tmp_path: Path
 ) -> None:
@@ -26,7 +29,7 @@ async def test_kilocode_fixes_the_repository_and_a_draft_pull_request_is_opened(
         scripted_model(conversation(*TURNS)) as model,
         rig(bus, nats.url, tmp_path, Kilocode(BINARY), model.url) as at,
     ):
-        job = await at.fixed(limits=Limits(wall_seconds=110))
+        job = await at.ended(await at.start(limits=Limits(wall_seconds=280)), within=300.0)
         log = await at.log("JOB1")
         assert job.status == "success", (job.failure, log)
         assert job.pr_url
