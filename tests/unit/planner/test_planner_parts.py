@@ -140,7 +140,10 @@ def test_a_forecast_is_the_median_of_jobs_that_used_a_model_and_says_how_many() 
 
 def test_a_plan_is_stale_when_one_of_its_files_changed() -> None:
     made = plan(nearest_tests=["tests/test_pricing.py"])
-    assert told(staleness(made, B, {"README.md"}), "main") == []
-    assert "shop/cart.py" in told(staleness(made, B, {"shop/cart.py", "x"}), "main")[0]
-    assert "tests/test_pricing.py" in told(staleness(made, B, {"tests/test_pricing.py"}), "main")[0]
-    assert "no longer part of main" in told(staleness(made, B, None), "main")[0]
+    fresh = told(staleness(made, B, {"README.md"}), "main")
+    assert (fresh.stale, fresh.note) == (False, "")
+    assert "shop/cart.py" in told(staleness(made, B, {"shop/cart.py", "x"}), "main").note
+    assert "tests/test_pricing.py" in told(staleness(made, B, {"tests/test_pricing.py"}), "main").note
+    gone = told(staleness(made, B, None), "main")
+    assert gone.stale
+    assert "no longer part of main" in gone.note

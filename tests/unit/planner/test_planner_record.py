@@ -1,6 +1,6 @@
 """Rules of a plan's record: versions, edits, approval, outcomes."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from schemas.errors import Failure
-from schemas.plans import Plan, PlanRecord
+from schemas.plans import Plan, PlanRecord, PlanRequest
 from services.planner import model
 from services.planner.differences import difference, unified
 from services.planner.editing import BadEdit, read_changes
 from services.planner.merging import bases_in, merged, missing_bases
 from tests.unit.planner.plans import NOW, plan, request
 
+LATER = NOW + timedelta(hours=1)
 FAILURE = Failure(kind="model_unavailable", reason="The model is down.", action="Start it.")
 
 
@@ -28,6 +29,12 @@ def generated(record: PlanRecord | None, name: str = "r1", **values: Any) -> Pla
 def edited(record: PlanRecord, name: str, changes: dict[str, Any], version: int | None = None) -> PlanRecord:
     asked = request(name, action="edit", expected_version=version, requested_by="ada")
     made = model.edited(record, asked, changes, NOW)
+    assert made is not None
+    return made
+
+
+def checked(record: PlanRecord, asked: PlanRequest, found: model.Finding, now: datetime) -> PlanRecord:
+    made = model.checked(record, asked, found, now)
     assert made is not None
     return made
 
@@ -49,7 +56,7 @@ def test_a_settled_request_changes_nothing_again() -> None:
     assert model.failed(record, request("r1"), FAILURE, NOW) is None
     assert model.progressed(record, request("r1"), "again", NOW) is None
     assert model.edited(record, request("r1", action="edit"), {"title": "x"}, NOW) is None
-    assert model.approved(record, request("r1", action="approve"), [], NOW) is None
+    assert model.approved(record, request("r1", action="approve"), None, NOW) is None
 
 
 def test_a_failure_is_an_outcome_and_leaves_the_plan_alone() -> None:
@@ -85,7 +92,7 @@ def test_an_edit_writes_its_fields_and_remembers_them() -> None:
 
 
 def test_an_edit_that_changes_nothing_makes_no_version_and_keeps_the_approval() -> None:
-    record = model.approved(generated(None), request("a1", action="approve", requested_by="grace"), [], NOW)
+    record = model.approved(generated(None), request("a1", action="approve", requested_by="grace"), None, NOW)
     assert record is not None
     same = edited(record, "e1", {"title": current(record).title})
     assert (current(same).version, current(same).approved_by) == (1, "grace")
@@ -93,7 +100,7 @@ def test_an_edit_that_changes_nothing_makes_no_version_and_keeps_the_approval() 
 
 
 def test_an_edit_after_approval_clears_it_and_so_does_a_new_plan() -> None:
-    record = model.approved(generated(None), request("a1", action="approve", requested_by="grace"), [], NOW)
+    record = model.approved(generated(None), request("a1", action="approve", requested_by="grace"), None, NOW)
     assert record is not None
     assert current(record).approved_by == "grace"
     assert current(edited(record, "e1", {"title": "Other"})).approved_at is None
@@ -105,7 +112,9 @@ def test_a_request_for_another_version_is_a_conflict_that_changes_nothing(action
     record = generated(generated(None), "r2")
     asked = request("late", action=action, expected_version=1)
     after = (
-        model.edited(record, asked, {"title": "x"}, NOW) if action == "edit" else model.approved(record, asked, [], NOW)
+        model.edited(record, asked, {"title": "x"}, NOW)
+        if action == "edit"
+        else model.approved(record, asked, None, NOW)
     )
     assert after is not None
     assert after.current == record.current
@@ -206,7 +215,7 @@ def test_versions_only_grow_and_every_request_settles_once_whatever_is_redeliver
             case "edit":
                 after = model.edited(record, asked, {"title": f"e{number}"}, now)
             case "approve":
-                after = model.approved(record, asked, [], now)
+                after = model.approved(record, asked, None, now)
             case _:
                 after = model.failed(record, asked, FAILURE, now)
         if name in settled:
@@ -224,3 +233,40 @@ def test_versions_only_grow_and_every_request_settles_once_whatever_is_redeliver
         if action == "edit" and outcome.status == "done":
             assert record.current is not None
             assert record.current.approved_by is None
+
+
+def test_each_version_says_what_it_changed_and_the_first_changes_nothing() -> None:
+    first = generated(None)
+    second = edited(first, "e1", {"title": "Commas", "steps": ["One.", "Two."]}, 1)
+    assert (current(first).changed_fields, current(first).diff) == ([], "")
+    assert current(second).changed_fields == ["title", "steps"]
+    assert "+Commas" in current(second).diff.splitlines()
+    assert "+++ v2/steps" in current(second).diff
+
+
+def test_a_long_difference_is_shortened_and_says_so() -> None:
+    record = edited(generated(None), "e1", {"description": "a line of text\n" * 5_000}, 1)
+    assert len(current(record).diff) < 17_000
+    assert current(record).diff.endswith("(shortened)")
+
+
+def test_a_check_notes_a_stale_plan_without_a_new_version_and_a_later_one_takes_the_note_back() -> None:
+    asked = [request(f"k{n}", action="check") for n in range(3)]
+    stale = checked(generated(None), asked[0], model.Finding(True, "a.py changed."), LATER)
+    assert (current(stale).version, current(stale).notes[-1]) == (1, "Stale: a.py changed.")
+    outcome = model.outcome_of(stale, "k0")
+    assert outcome is not None
+    assert (outcome.status, outcome.stale, outcome.note) == ("done", True, "a.py changed.")
+    fresh = checked(stale, asked[1], model.Finding(False), LATER)
+    assert not [note for note in current(fresh).notes if note.startswith("Stale")]
+    assert current(fresh).checked_at == LATER
+    unseen = checked(generated(None), asked[2], model.Finding(None, "it could not be checked."), LATER)
+    assert current(unseen).checked_at == NOW
+    assert current(unseen).notes[-1] == "Stale: it could not be checked."
+
+
+def test_an_edit_of_an_old_plan_does_not_make_its_ground_look_new() -> None:
+    record = generated(None)
+    later = model.edited(record, request("e1", action="edit"), {"title": "Commas"}, LATER)
+    assert later is not None
+    assert (current(later).created_at, current(later).checked_at) == (LATER, NOW)
