@@ -14,6 +14,7 @@ from services.triage.engine.corpus import F32, I64
 from services.triage.engine.index import Entry, Index, Prepared
 from services.triage.engine.memo import decode, encode
 from services.triage.engine.reasons import explain
+from services.triage.engine.sites import Names, Sites, names_of
 from services.triage.engine.text import token_parts, tokens
 from services.triage.engine.types import Assignment, Proposal, Reason, Report, Suggestion
 from services.triage.engine.vectors import load_table
@@ -55,6 +56,7 @@ class Engine:
         self.index = Index(table)
         self.models = scorer.load_models("dense" if table else "lexical")
         self.book = Book()
+        self.sites = Sites()
         self._last: Entry | None = None
 
     # ---- reading
@@ -96,7 +98,8 @@ class Engine:
         prepared = self.index.prepare(report)
         scored = self._score(prepared)
         barred = self.book.barred(report.id)
-        given = self._given(report, barred)
+        names = names_of(report)
+        given = self._given(report, barred) or self._same_site(report, names, barred)
         limit = self.config.join[prepared.query.regime]
         best = next((entry for entry in scored.clusters if entry[1] not in barred), None)
         joins = best is not None and best[0] >= limit
@@ -113,6 +116,7 @@ class Engine:
         suggestions = self._suggest(prepared, scored, cluster, barred, spelling)
         candidates = self._candidates(scored)
         doc = self._store(prepared, scored.context, cluster)
+        self.sites.add(doc, report, names)
         self._notice(doc, scored, cluster, max(limit, self.config.propose))
         return Assignment(report.id, cluster, new, round(score, 4), reasons, suggestions, candidates)
 
@@ -191,6 +195,16 @@ class Engine:
                 )
                 return self.book.clusters.of[doc], reason
         return None
+
+    def _same_site(self, report: Report, names: Names, barred: set[str]) -> tuple[str, Reason] | None:
+        """The one cluster where another source's report has the same crash site; none when there are several."""
+        found: dict[str, Reason] = {}
+        for doc, error, function in self.sites.matches(report, names):
+            cluster = self.book.clusters.of.get(doc)
+            if cluster is not None and cluster not in barred:
+                detail = f"{error} in {function}, as in a report from {self.sites.source(doc) or 'another source'}"
+                found.setdefault(cluster, Reason("exception", detail, 0.95))
+        return next(iter(found.items())) if len(found) == 1 else None
 
     def _store(self, prepared: Prepared, context: f.Context | None, cluster: str) -> int:
         entry = self.index.entry(prepared, context)
@@ -284,6 +298,7 @@ class Engine:
             entry = decode(engine.index, memo[0]) if memo else None
             doc = engine.index.add(entry if entry is not None else engine._reread(report))
             engine.book.register(report.id, report.source, report.fingerprint, doc, cluster)
+            engine.sites.add(doc, report, names_of(report))
         engine.book.clusters.touched.update(name for name in touched if name in engine.book.clusters.members)
         return engine
 
