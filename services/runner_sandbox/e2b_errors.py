@@ -1,10 +1,12 @@
-"""What e2b's errors mean for an attempt. The SDK's classes are listed in its ``exceptions.py`` (2.63.0); two kinds
-escape them: httpx's when the API cannot be reached, and ValueError when a proxy answers with something else than JSON.
+"""What e2b's errors mean for an attempt. The SDK's classes are listed in its ``exceptions.py`` (2.63.0); three kinds
+escape them: httpx's when the API cannot be reached, ConnectError when a sandbox's connection breaks, and ValueError
+when a proxy answers with something else than JSON.
 """
 
 from typing import Final
 
 import httpx
+from connectrpc.errors import ConnectError
 from e2b.exceptions import (
     AuthenticationException,
     InvalidArgumentException,
@@ -21,7 +23,9 @@ from e2b.exceptions import (
 from runner_core.protocols import SandboxError
 from schemas.errors import Failure
 
-ERRORS: Final = (SandboxException, AuthenticationException, ServiceBusyException, httpx.TransportError, ValueError)
+ERRORS: Final = (
+    SandboxException, AuthenticationException, ServiceBusyException, httpx.TransportError, ConnectError, ValueError,
+)  # fmt: skip
 GONE: Final = (SandboxNotFoundException, SandboxNotRunningException)
 AGAIN: Final = "It is tried again; status.e2b.dev tells of outages."
 KEY: Final = "Set E2B_API_KEY to a key of your team (e2b.dev/dashboard, API keys)."

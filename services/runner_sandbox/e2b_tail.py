@@ -111,8 +111,9 @@ class Tail:
                 more.cancel()
                 await asyncio.wait({more})
             if over.done() and lines.empty():
-                over.result()
-                return None
+                if (error := over.exception()) is not None and type(error) is not Exception:
+                    raise error
+                return None  # the SDK raises a bare Exception for a stream that ends without an end
             if lines.empty():
                 return None
         return lines.get_nowait()

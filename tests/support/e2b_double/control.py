@@ -22,7 +22,7 @@ class Box:
     machine: Machine
     body: dict[str, Any]
     access: str
-    until: float = 0.0  # monotonic
+    end: datetime = field(default_factory=lambda: datetime.now(UTC))
     timer: asyncio.TimerHandle | None = None
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -106,7 +106,7 @@ class Control:
     def extend(self, box: Box, seconds: float) -> None:
         if box.timer is not None:
             box.timer.cancel()
-        box.until = time.monotonic() + seconds
+        box.end = datetime.now(UTC) + timedelta(seconds=seconds)
         box.timer = asyncio.get_running_loop().call_later(seconds, self._expire, box)
 
     def _expire(self, box: Box) -> None:
@@ -147,13 +147,12 @@ def _answer(box: Box) -> dict[str, Any]:
 
 
 def _detail(box: Box) -> dict[str, Any]:
-    end = datetime.now(UTC) + timedelta(seconds=box.until - time.monotonic())
     return {
         "templateID": box.body["templateID"],
         "sandboxID": box.id,
         "clientID": "double",
         "startedAt": box.started.isoformat(),
-        "endAt": end.isoformat(),
+        "endAt": box.end.isoformat(),
         "cpuCount": 2,
         "memoryMB": 2048,
         "diskSizeMB": 4096,

@@ -6,7 +6,6 @@ Connect's streaming envelopes: one byte of flags (0x02: end of stream), four byt
 
 import asyncio
 import base64
-import contextlib
 import json
 import os
 import signal
@@ -82,7 +81,7 @@ async def _unary(machine: Machine, call: str, body: dict[str, Any]) -> dict[str,
             await asyncio.to_thread(os.write, process.stdin, base64.b64decode(body["input"]["stdin"]))
             return {}
         case "CloseStdin":
-            os.close(_process(machine, body).stdin)
+            _process(machine, body).close_stdin()
             return {}
     raise Refusal(404, "unimplemented", call)
 
@@ -118,8 +117,7 @@ async def stream(machine: Machine, request: web.Request, fault: Fault | None, ki
         args, env = config.get("args", []), config.get("envs", {})
         process = await machine.run(config["cmd"], args, env, config.get("cwd", ""), heard)
         if not body.get("stdin"):
-            with contextlib.suppress(OSError):
-                os.close(process.stdin)
+            process.close_stdin()
     try:
         await response.prepare(request)
         await _events(machine, process, events, feed, _limit(request))

@@ -38,6 +38,12 @@ class Process:
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     code: int = 0
 
+    def close_stdin(self) -> None:
+        """Once: the number may belong to another file afterwards."""
+        descriptor, self.stdin = self.stdin, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
 
 class Machine:
     """``folder`` is removed with it."""
@@ -107,7 +113,7 @@ class Machine:
             out.extend(data if stream == "stdout" else b"")
 
         process = await self.run(argv[0], list(argv[1:]), {}, USER, heard)
-        await asyncio.to_thread(_feed, process.stdin, given)
+        await asyncio.to_thread(_feed, process, given)
         await process.ended.wait()
         return process.code, bytes(out)
 
@@ -189,8 +195,7 @@ class Machine:
                     await asyncio.gather(*[pipe.wait() for pipe in pipes])
         finally:
             writer.close()
-            with contextlib.suppress(OSError):
-                os.close(process.stdin)
+            process.close_stdin()
             self.processes.pop(process.pid, None)
             process.ended.set()
 
@@ -248,10 +253,14 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             writer.write_eof()
 
 
-def _feed(descriptor: int, data: bytes) -> None:
-    with contextlib.suppress(OSError):
+def _feed(process: Process, data: bytes) -> None:
+    """Into a copy of the descriptor, which nobody else closes."""
+    if process.stdin < 0:
+        return  # it has ended
+    descriptor = os.dup(process.stdin)
+    process.close_stdin()
+    with contextlib.suppress(BrokenPipeError):
         view = memoryview(data)
         while view:
             view = view[os.write(descriptor, view) :]
-    with contextlib.suppress(OSError):
-        os.close(descriptor)
+    os.close(descriptor)
