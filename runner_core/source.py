@@ -97,8 +97,9 @@ class Source:
     async def _fetch(self, git: Git, url: str, branch: str) -> str:
         if not (git.folder / "HEAD").exists():
             await git("init", "-q", "--bare", ".")
+        if not await git.succeeds("check-ref-format", f"refs/heads/{branch}"):
+            raise SourceError(f"{branch!r} is no name of a branch.", "Choose a base branch that exists.")
         try:
-            await git("check-ref-format", f"refs/heads/{branch}")
             await git("fetch", "-q", "--no-tags", "--force", url, f"refs/heads/{branch}:refs/heads/{branch}")
             return await git.text("rev-parse", f"refs/heads/{branch}")
         except GitError as error:

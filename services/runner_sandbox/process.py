@@ -19,6 +19,7 @@ CHUNK = 64 * 1024
 QUEUED = 8  # chunks between a pipe and its reader; then the command waits
 FILE_BLOCKS = 4 * 1024 * 1024  # of 512 bytes: no single file above 2 GiB
 WATCH_SECONDS = 1.0
+FINISH_SECONDS = 10.0
 # dash names the process limit -p, bash -u; the memory limit holds for each process and only where no cgroup does.
 LAUNCHER = """
 ulimit -c 0; ulimit -n 4096; ulimit -f "$1"
@@ -127,10 +128,15 @@ async def run(launch: Launch) -> AsyncGenerator[Output | Exit, None]:
 
 
 async def _finish(running: Running, launch: Launch) -> None:
-    """asyncio tells of a process's end only when its pipes are closed, and they stay open while unread: read on."""
-    drained = asyncio.gather(_drain(running.process.stdout), _drain(running.process.stderr))
-    await running.process.wait()
-    await drained
+    """asyncio tells of a process's end only when its pipes are closed, and they stay open while unread: read on.
+
+    Without a namespace a process that left the group may hold a pipe for ever; then the wait has an end.
+    """
+    if running.cgroup is not None:
+        running.cgroup.sweep()
+    ending = asyncio.gather(running.process.wait(), _drain(running.process.stdout), _drain(running.process.stderr))
+    await asyncio.wait({ending}, timeout=FINISH_SECONDS)
+    ending.cancel()
     await running.gone()
     launch.live.discard(running)
     running.over.set()
