@@ -118,7 +118,7 @@ def _summary(index: RepositoryIndex, found: Findings) -> str:
     first = found.candidates[0]
     reasons = [e.detail for e in first.evidence if e.weight > 0][:2]
     because = f": {'; '.join(reasons)}" if reasons else ""
-    sure = "clearly" if first.share >= 0.6 else "most" if first.share >= 0.3 else "weakly"
+    sure = "clearly" if first.share >= 0.6 else "most strongly" if first.share >= 0.3 else "only weakly"
     others = [c.path for c in found.candidates[1:3]]
     more = f" Next come {' and '.join(f'`{p}`' for p in others)}." if others and first.share < 0.6 else ""
     return f"{opening} The evidence points {sure} at {place(first, main_symbol(first))}{because}.{more}"

@@ -20,6 +20,10 @@ _REQUEST = re.compile(
 )
 
 
+#: Kinds of evidence that a person can check at a glance: the report names the file or something in it.
+NAMED = frozenset({"path", "stack_frame", "dotted_name", "symbol", "literal"})
+
+
 class Findings(msgspec.Struct, frozen=True):
     """All that was found for one plan, as the writing of it needs it."""
 
@@ -84,7 +88,7 @@ def _where_raised(found: Findings) -> list[Hypothesis]:
             confidence=round(0.5 if known and ranks[site.path] < 5 else 0.3, 2),
             evidence_for=[
                 f"{shown} holds the reported words “{site.phrase[:120]}”.",
-                *(_sentence(f"`{site.path}` {_verb(e.detail)}") for e in _evidence_of(found, site.path)[:2]),
+                *(_sentence(e.detail) for e in _evidence_of(found, site.path)[:2]),
             ],
             evidence_against=against,
             refuted_by=f"The reproduction ends without passing `{site.path}:{site.line}` (set a breakpoint there).",
@@ -106,7 +110,7 @@ def _below_frame(found: Findings) -> list[Hypothesis]:
                 statement=f"The failure arises in {where}, the innermost frame of this repository: either it mishandles"
                 " the value it was given, or the frame above gave it a wrong one.",
                 confidence=round(max(0.1, candidate.share), 2),
-                evidence_for=[_sentence(f"`{candidate.path}` {_verb(e.detail)}") for e in candidate.evidence[:3]],
+                evidence_for=[_sentence(e.detail) for e in candidate.evidence[:3]],
                 evidence_against=["A stack trace shows where a program fails, not where the wrong value was made."],
                 refuted_by="The reproduction fails in another frame, or the value is already wrong one frame up.",
             )
@@ -122,7 +126,7 @@ def _in_candidates(found: Findings) -> list[Hypothesis]:
     made: list[Hypothesis] = []
     request = is_request(found.query)
     for rank, candidate in enumerate(found.candidates[:3]):
-        if rank and candidate.share < 0.05:
+        if rank and candidate.share < (0.02 if rank == 1 else 0.05):
             break
         if _is_innermost(candidate):
             continue  # `_below_frame` says it better
@@ -138,9 +142,7 @@ def _in_candidates(found: Findings) -> list[Hypothesis]:
             Hypothesis(
                 statement=statement,
                 confidence=round(min(0.9, max(0.05, candidate.share)), 2),
-                evidence_for=[
-                    _sentence(f"`{candidate.path}` {_verb(e.detail)}") for e in candidate.evidence[:4] if e.weight > 0
-                ],
+                evidence_for=[_sentence(e.detail) for e in candidate.evidence[:4] if e.weight > 0],
                 evidence_against=_against(found, candidate, rank),
                 refuted_by=refuted,
             )
@@ -150,8 +152,7 @@ def _in_candidates(found: Findings) -> list[Hypothesis]:
 
 def _against(found: Findings, candidate: Candidate, rank: int) -> list[str]:
     against: list[str] = []
-    sure = {"path", "stack_frame", "dotted_name", "symbol", "literal"}
-    if not sure & {e.kind for e in candidate.evidence}:
+    if not NAMED & {e.kind for e in candidate.evidence}:
         against.append("The report names neither this file nor anything defined in it: the match is by words only.")
     rivals = [c for c in found.candidates[:4] if c.path != candidate.path and c.share > 0.5 * candidate.share]
     if rivals:
@@ -180,13 +181,7 @@ def _recent_change(found: Findings) -> list[Hypothesis]:
     ]
 
 
-def _verb(detail: str) -> str:
-    """Evidence details are clauses of mixed subject; these read on after a path."""
-    if detail.startswith(("the report", "the title", "its code", "messages of", "names defined")):
-        return f"- {detail}"
-    return detail
-
-
 def _sentence(text: str) -> str:
-    text = text.replace("` - ", "`: ")
+    """Evidence is told in clauses about a file that the statement has named."""
+    text = text[:1].upper() + text[1:]
     return text if text.endswith(".") else f"{text}."

@@ -18,6 +18,7 @@ _MIN_WORDS = 4
 _ERROR_HEAD = re.compile(
     r"^[^\w\"'`]*(?:[\w.]*(?:Error|Exception|Warning|Fault|error|panic\w*)\b)\s*(?:at [^:]*|\[\w+\])?[:(]?\s*"
 )
+_CODE = re.compile(r"^\s*(?:[<@$#]|\{[#:/@%{])|=>|=[{\"']|[;{]\s*$|\)\s*\{")
 _WORDS = re.compile(r"[A-Za-z][A-Za-z']+")
 
 
@@ -50,7 +51,13 @@ def message_sites(index: RepositoryIndex, query: Query, limit: int = 4) -> list[
 def _phrases(query: Query) -> list[str]:
     phrases = [_ERROR_HEAD.sub("", error).strip() for error in query.errors]
     phrases += query.quotes
-    return [p for p in dict.fromkeys(phrases) if len(_WORDS.findall(p)) >= _MIN_WORDS][:12]
+    said = [p for p in dict.fromkeys(phrases) if len(_WORDS.findall(p)) >= _MIN_WORDS and _is_prose(p)]
+    return said[:12]
+
+
+def _is_prose(phrase: str) -> bool:
+    """Not a dotted name of four parts, as loggers have, nor a line of code or a tag of a template."""
+    return len(phrase.split()) > 2 and not _CODE.search(phrase)
 
 
 def _best_line(text: str, phrases: list[str]) -> tuple[int, int, str] | None:

@@ -15,6 +15,7 @@ from services.planner.localise.query import Query
 from services.planner.localise.results import Candidate
 from services.planner.localise.signals import order_of, share_of_best
 
+BY_WORDS = "its code shares words with the report"
 _LOOKED_AT = 5
 _TEST_MARK = re.compile(r"(?:^test[_s\-]*|[_\-]?tests?$|[_\-]spec$|^tests?(?=[A-Z])|Tests?$|Spec$|TestCase$)")
 _TEST_FOLDERS = frozenset({"test", "tests", "spec", "specs", "__tests__"})
@@ -34,7 +35,7 @@ def nearest_tests(index: RepositoryIndex, candidates: list[Candidate], query: Qu
     together = _cochanges(index, candidates)
     named = [_test_names(entry.path) for entry in corpus.files]
     for rank, candidate in enumerate(candidates[:_LOOKED_AT]):
-        weight = 1.0 / (1 + rank / 2)
+        weight = min(1.0 / (1 + rank / 2), max(0.15, candidate.share / max(candidates[0].share, 0.01)))
         stem, module = _plain(stem_of(candidate.path)), _module_of(candidate.path)
         alike = sum(stem in names for names in named) + len(index.sources.stems.get(stem, ())) - 1
         for number, entry in enumerate(corpus.files):
@@ -60,7 +61,7 @@ def nearest_tests(index: RepositoryIndex, candidates: list[Candidate], query: Qu
 
 
 def _near(path: str, score: float, reasons: list[str], holds_tests: bool) -> NearTest:
-    reason = "; ".join(reasons[:2]) or "its code shares words with the report"
+    reason = "; ".join(reasons[:2]) or BY_WORDS
     return NearTest(path, round(score, 3), reason, None, holds_tests)
 
 

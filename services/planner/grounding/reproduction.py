@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from services.planner.grounding.hypotheses import Findings, is_request
-from services.planner.grounding.model import Report
+from services.planner.grounding.model import NearTest, Report
+from services.planner.grounding.neartests import BY_WORDS
 from services.planner.localise.query import calm, without_comments
 
 _SAID = re.compile(
@@ -35,8 +36,11 @@ _LIMIT = 1500
 
 def write_reproduction(found: Findings, reports: list[Report]) -> str:
     """Markdown; code of the report is fenced and marked as data from outside."""
-    near = next((t for t in found.tests if t.holds_tests), None)
+    near = _home(found)
     where = f"Add a failing test to `{near.path}`" if near is not None else "Write a failing test first, one"
+    if near is not None and near.reason == BY_WORDS:
+        where = f"No test file is tied to the candidates by name, imports or history; `{near.path}` is nearest by its"
+        where += " words. Write a failing test there or in a file of its own, one"
     if near is None and found.tests:
         where = f"Add a failing case beside `{found.tests[0].path}`"
     goal = "shows that the behaviour is missing" if is_request(found.query) else "shows the reported failure"
@@ -52,6 +56,13 @@ def write_reproduction(found: Findings, reports: list[Report]) -> str:
     elif not said:
         lines.append("The report holds no code: the steps have to be worked out from its words.")
     return "\n".join(lines)
+
+
+def _home(found: Findings) -> NearTest | None:
+    """The test file to add to: among the three nearest, one that is tied to the first candidate."""
+    held = [test for test in found.tests if test.holds_tests]
+    first = f"`{found.candidates[0].path}`" if found.candidates else ""
+    return next((test for test in held[:3] if first and first in test.reason), held[0] if held else None)
 
 
 def _code_of(body: str) -> str:

@@ -61,7 +61,8 @@ def suspect_commits(
 
 def _suspect(commit: Commit, touched: list[str], newest: int, alike: bool, cited: bool) -> SuspectCommit:
     days = max(0, (newest - commit.time) // _DAY)
-    when = f"{days} days before the base commit ({datetime.fromtimestamp(commit.time, UTC):%Y-%m-%d})"
+    age = f"{days} day{'' if days == 1 else 's'} before" if days else "less than a day before"
+    when = f"{age} the base commit ({datetime.fromtimestamp(commit.time, UTC):%Y-%m-%d})"
     what = "named in the report; " if cited else ""
     where = f"changed {', '.join(f'`{f}`' for f in touched[:3])} {when}" if touched else f"made {when}"
     words = "; its message shares words with the report" if alike else ""

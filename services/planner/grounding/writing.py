@@ -7,7 +7,7 @@ from statistics import median
 
 import msgspec
 
-from services.planner.grounding.hypotheses import Findings, is_request, main_symbol, place
+from services.planner.grounding.hypotheses import NAMED, Findings, is_request, main_symbol, place
 from services.planner.grounding.model import Command, MessageSite, NearTest, ValidationStep
 from services.planner.grounding.targeted import command_for
 from services.planner.localise.index import RepositoryIndex
@@ -23,7 +23,7 @@ def write_steps(index: RepositoryIndex, found: Findings) -> list[str]:
         return [
             "No code of this repository matches the report: ask the reporter for the file, the error and the steps."
         ]
-    steps = ["Write the reproduction (below) as a test and see it fail at the base commit."]
+    steps = ["Write the reproduction as a test and see it fail at the base commit."]
     if found.sites:
         site = found.sites[0]
         inside = f", in `{site.symbol}`" if site.symbol else ""
@@ -51,7 +51,7 @@ def write_steps(index: RepositoryIndex, found: Findings) -> list[str]:
         steps.append(
             f"Check whether these need the same change, they often change with `{first.path}`: {', '.join(partners)}."
         )
-    steps.append("Run the nearest tests, then the whole suite and the linters (validation, below).")
+    steps.append("Run the nearest tests, then the whole suite and the linters (see validation).")
     if notes := _changelog(index):
         steps.append(f"Enter the change in `{notes}` if the project records such fixes there.")
     return steps
@@ -68,8 +68,12 @@ def _users(index: RepositoryIndex, site: MessageSite) -> str:
 
 def _also(candidate: Candidate) -> str:
     chosen = main_symbol(candidate)
-    others = [s for s in candidate.symbols if s is not chosen][:3]
-    shown = ", ".join(f"`{s.name}` ({s.start_line}-{s.end_line})" for s in others)
+    others: dict[str, str] = {}
+    for one in candidate.symbols:
+        around = chosen is not None and one.start_line <= chosen.start_line and chosen.end_line <= one.end_line
+        if not around:
+            others.setdefault(one.name, f"`{one.name}` ({one.start_line}-{one.end_line})")
+    shown = ", ".join([*others.values()][:3])
     return f", then {shown}," if shown else ""
 
 
@@ -130,6 +134,10 @@ def write_risks(index: RepositoryIndex, found: Findings, commands: list[Command]
         risks.append(
             f"The ranking is not sure of its first file ({first.share:.0%} of the belief); the first five together hold"
             f" {sum(c.share for c in found.candidates[:5]):.0%}. Reproduce before changing anything."
+        )
+    elif not NAMED & {e.kind for e in first.evidence}:
+        risks.append(
+            f"The report names nothing of `{first.path}`: words alone led there. Reproduce before changing anything."
         )
     importers = _importers(index, first)
     if importers >= 5:

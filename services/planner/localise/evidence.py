@@ -8,6 +8,7 @@ import numpy as np
 
 from services.planner.localise.corpus import Corpus, FileDefinition
 from services.planner.localise.fields import Floats
+from services.planner.localise.frames import Frame
 from services.planner.localise.history import Commit
 from services.planner.localise.index import RepositoryIndex
 from services.planner.localise.query import Query
@@ -26,6 +27,7 @@ _KINDS = {
 }  # fmt: skip
 _MIN_WEIGHT = 0.05
 _MAX_SYMBOLS = 6
+_FEW_COMMITS = 3  # a share of fewer says nothing
 
 
 # evidence a person can check at a glance comes before what only the arithmetic knows
@@ -65,10 +67,8 @@ def _details(asked: Asked, number: int, symbols: list[Symbol]) -> dict[str, str]
     if paths := mentions.paths.get(number):
         found["path"] = f"the report names {_listed(paths)}"
     if frames := mentions.frames.get(number):
-        where = [f"{f.function or 'line'}:{f.line}" if f.line else f.function for f in reversed(frames)]
-        where = [w for w in where if w] or [frames[-1].path[-80:]]
         innermost = " (innermost frame of this repository)" if values["frame_last"][number] > 0 else ""
-        found["stack_frame"] = f"in the stack trace at {_listed(where)}{innermost}"
+        found["stack_frame"] = f"in the stack trace at {_places(frames)}{innermost}"
     if dotted := mentions.dotted.get(number):
         found["dotted_name"] = f"the report names {_listed(dotted)}"
     if names := mentions.names.get(number):
@@ -113,9 +113,12 @@ def _history_details(asked: Asked, number: int) -> dict[str, str]:
     path = corpus.files[number].path
     commits = index.history_of(corpus).commits
     alike = [commits[c] for c, _ in signals.similar[:20] if path in commits[c].files]
-    if alike:
+    compared = len(signals.similar[:20])
+    if alike and compared < _FEW_COMMITS:
+        found["history"] = f"changed by a past commit that reads like the report, {_commit(alike[0])}"
+    elif alike:
         found["history"] = (
-            f"changed by {len(alike)} of the 20 past commits most like the report, e.g. {_commit(alike[0])}"
+            f"changed by {len(alike)} of the {compared} past commits most like the report, e.g. {_commit(alike[0])}"
         )
     elif signals.values["h2_prof"][number] > 0:
         found["history"] = "messages of past commits to this file share words with the report"
@@ -131,7 +134,8 @@ def _history_details(asked: Asked, number: int) -> dict[str, str]:
 
 
 def _commit(commit: Commit) -> str:
-    return f"{commit.sha[:10]} “{commit.subject[:80]}”"
+    subject = commit.subject if len(commit.subject) <= 80 else f"{commit.subject[:80].rsplit(' ', 1)[0]} …"
+    return f"{commit.sha[:10]} “{subject}”"
 
 
 def pointed_symbols(corpus: Corpus, query: Query, signals: Signals, number: int) -> list[Symbol]:
@@ -195,6 +199,20 @@ def _symbol(definitions: list[FileDefinition], position: int, lines: int) -> Sym
     chosen = definitions[position]
     following = [d.line for d in definitions[position + 1 :] if d.depth <= chosen.depth and d.line > chosen.line]
     return Symbol(chosen.name, chosen.kind, chosen.line, (following[0] - 1) if following else max(lines, chosen.line))
+
+
+def _places(frames: list[Frame]) -> str:
+    """``frames`` are innermost first. A trace that came as data and as text is listed once, with the names it has."""
+    named = {frame.line for frame in frames if frame.function}
+    unique = dict.fromkeys((f.line, f.function) for f in frames if f.function or f.line not in named)
+    told = [
+        (f"line {line} (`{name[:80]}`)" if name else f"line {line}") if line else f"`{name[:80]}`"
+        for line, name in unique
+        if line or name
+    ]
+    most = 4
+    more = f" and {len(told) - most} more" if len(told) > most else ""
+    return ", ".join(told[:most]) + more if told else f"`{frames[0].path[-80:]}`"
 
 
 def _listed(items: list[str], most: int = 4) -> str:
