@@ -81,7 +81,9 @@ async def test_of_forty_creations_with_a_fifth_failing_each_way_each_makes_one(t
 
 
 @pytest.mark.parametrize("operation", ["write", "start", "read", "timeout", "kill"])
-@pytest.mark.parametrize("fault", [Fault(status=503), Fault("drop"), Fault("drop", committed=True)], ids=["503", "lost", "lost though done"])
+@pytest.mark.parametrize(
+    "fault", [Fault(status=503), Fault("drop"), Fault("drop", committed=True)], ids=["503", "lost", "lost though done"]
+)
 async def test_calls_into_a_sandbox_are_repeated(tmp_path: Path, operation: str, fault: Fault) -> None:
     async with e2b_double(tmp_path) as double:
         async with _sandbox(double) as sandbox:

@@ -1,0 +1,195 @@
+"""A double of GitHub on loopback: the REST calls that we make, on real bare repositories, and git's smart HTTP through
+``git http-backend`` with token auth.
+
+``async with github_double() as double``; ``double.add("shop/api", bare)``, then ``double.clone_url("shop/api")``
+and ``double.api_url``. Operations for faults: repo, find, create, fetch, push.
+"""
+
+import asyncio
+import base64
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from tests.support.e2b_double.faults import Fault, Faults, suffer
+from tests.support.github_double.backend import branch_head, serve_git
+
+__all__ = ["Fault", "GithubDouble", "Repo", "github_double"]
+TOKEN = "ghp_0123456789abcdefghijklmnopqrstuvwxyz"
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass
+class Repo:
+    """``writable`` is what the token may; ``drafts`` whether the plan has draft pull requests."""
+
+    name: str
+    bare: Path
+    writable: bool = True
+    drafts: bool = True
+    protected: bool = False
+    pulls: list[dict[str, Any]] = field(default_factory=list)
+
+
+class GithubDouble:
+    """``calls``: (monotonic seconds, operation). ``lag``: seconds until a new pull request is in lists."""
+
+    token = TOKEN
+
+    def __init__(self) -> None:
+        self.repos: dict[str, Repo] = {}
+        self.faults = Faults()
+        self.calls: list[tuple[float, str]] = []
+        self.lag = 0.0
+        self.port = 0
+        self._stopping = asyncio.Event()
+
+    @property
+    def api_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/api/v3"
+
+    def clone_url(self, name: str) -> str:
+        return f"http://127.0.0.1:{self.port}/{name}.git"
+
+    def add(self, name: str, bare: Path, **changes: Any) -> Repo:
+        self.repos[name] = Repo(name, bare, **changes)
+        return self.repos[name]
+
+    def count(self, operation: str) -> int:
+        return sum(1 for _, name in self.calls if name == operation)
+
+    def times(self, operation: str) -> list[float]:
+        return [at for at, name in self.calls if name == operation]
+
+    def app(self) -> web.Application:
+        app = web.Application(client_max_size=256 * 1024 * 1024)
+        repo = "/api/v3/repos/{owner}/{name}"
+        app.router.add_get(repo, self._rest("repo", self._repo))
+        app.router.add_get(f"{repo}/pulls", self._rest("find", self._find))
+        app.router.add_post(f"{repo}/pulls", self._rest("create", self._create))
+        app.router.add_route("*", "/{owner}/{name}.git/{rest:.*}", self._git)
+        return app
+
+    def close(self) -> None:
+        self._stopping.set()
+
+    def _rest(self, operation: str, handler: Callable[[Repo, web.Request], Awaitable[web.Response]]) -> Handler:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            self.calls.append((time.monotonic(), operation))
+            if request.headers.get("Authorization") not in (f"token {self.token}", f"Bearer {self.token}"):
+                return problem(401, "Bad credentials")
+            repo = self.repos.get(f"{request.match_info['owner']}/{request.match_info['name']}")
+            if repo is None:
+                return problem(404, "Not Found")
+            return await suffer(
+                self.faults.take(operation), request, lambda r: handler(repo, r), _shape, self._stopping
+            )
+
+        return handle
+
+    async def _repo(self, repo: Repo, request: web.Request) -> web.Response:
+        owner, name = repo.name.split("/")
+        url = f"{self.api_url}/repos/{repo.name}"
+        return web.json_response(
+            {"id": 1, "name": name, "full_name": repo.name, "owner": {"login": owner}, "url": url, "private": True}
+        )
+
+    async def _find(self, repo: Repo, request: web.Request) -> web.Response:
+        query = request.query
+        now = time.monotonic()
+        found = [
+            pull
+            for pull in repo.pulls
+            if query.get("state", "open") in ("all", pull["state"])
+            and ("head" not in query or ":" not in query["head"] or pull["head"]["label"] == query["head"])
+            and query.get("base", pull["base"]["ref"]) == pull["base"]["ref"]
+            and pull["_at"] + self.lag <= now
+        ]
+        return web.json_response([_shown(pull) for pull in found])
+
+    async def _create(self, repo: Repo, request: web.Request) -> web.Response:
+        body, owner = await request.json(), repo.name.split("/")[0]
+        if not repo.writable:
+            return problem(403, "Resource not accessible by personal access token")
+        if body.get("draft") and not repo.drafts:
+            return problem(422, "Draft pull requests are not supported in this repository.")
+        label = f"{owner}:{body['head']}"
+        if any(p["head"]["label"] == label and p["state"] == "open" for p in repo.pulls):
+            return _invalid(f"A pull request already exists for {label}.")
+        if await branch_head(repo.bare, body["head"]) is None:
+            return _invalid("head invalid", "head")
+        number = len(repo.pulls) + 1
+        pull = {
+            "id": number,
+            "number": number,
+            "url": f"{self.api_url}/repos/{repo.name}/pulls/{number}",
+            "html_url": f"https://github.test/{repo.name}/pull/{number}",
+            "state": "open",
+            "draft": body.get("draft", False),
+            "title": body["title"],
+            "body": (body.get("body") or "").replace("\n", "\r\n"),  # as GitHub stores what browsers send
+            "head": {"ref": body["head"], "label": label},
+            "base": {"ref": body["base"], "label": f"{owner}:{body['base']}"},
+            "_at": time.monotonic(),
+        }
+        repo.pulls.append(pull)
+        return web.json_response(_shown(pull), status=201)
+
+    async def _git(self, request: web.Request) -> web.StreamResponse:
+        repo = self.repos.get(f"{request.match_info['owner']}/{request.match_info['name']}")
+        given = request.headers.get("Authorization", "").removeprefix("Basic ")
+        if given != base64.b64encode(f"x-access-token:{self.token}".encode()).decode():
+            return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="GitHub"'})
+        if repo is None:
+            return web.Response(status=404, text="Repository not found.")
+        pushes = "git-receive-pack" in request.path_qs
+        operation = "push" if pushes else "fetch"
+        if request.method == "POST":
+            self.calls.append((time.monotonic(), operation))
+        if pushes and not repo.writable:
+            return web.Response(status=403, text="Write access to repository not granted.")
+        fault = self.faults.take(operation) if request.method == "POST" else None
+
+        async def inner(r: web.Request) -> web.StreamResponse:
+            return await serve_git(repo.bare, r.match_info["rest"], r, repo.protected)
+
+        return await suffer(fault, request, inner, _shape, self._stopping)
+
+
+def problem(status: int, message: str, headers: dict[str, str] | None = None) -> web.Response:
+    body = {"message": message, "documentation_url": "https://docs.github.com/rest"}
+    return web.json_response(body, status=status, headers=headers)
+
+
+def _invalid(message: str, where: str = "") -> web.Response:
+    error = {"resource": "PullRequest", "code": "custom", "message": message} | ({"field": where} if where else {})
+    return web.json_response({"message": "Validation Failed", "errors": [error]}, status=422)
+
+
+def _shown(pull: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in pull.items() if not name.startswith("_")}
+
+
+def _shape(fault: Fault) -> web.Response:
+    return problem(fault.status, fault.message, fault.headers)
+
+
+@asynccontextmanager
+async def github_double() -> AsyncIterator[GithubDouble]:
+    """Serve until the block ends."""
+    double = GithubDouble()
+    runner = web.AppRunner(double.app(), handler_cancellation=True, access_log=None, shutdown_timeout=0.5)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    double.port = runner.addresses[0][1]
+    try:
+        yield double
+    finally:
+        double.close()
+        await runner.cleanup()
