@@ -8,6 +8,7 @@ import asyncio
 import json
 import os
 import re
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -67,21 +68,22 @@ class Kilocode:
         return None if self._started else await self._start()
 
     async def _start(self) -> Failure | None:
-        process = await asyncio.create_subprocess_exec(
-            self._binary,
-            "--version",
-            env={"PATH": os.defpath, "HOME": "/nonexistent", **HARDENING},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        try:
-            async with asyncio.timeout(PROBE_SECONDS):
-                said, wrong = await process.communicate()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-            return _missing(f"{self._binary} --version did not answer in {PROBE_SECONDS:.0f} s.")
+        with tempfile.TemporaryDirectory(prefix="kilo-") as home:  # it makes folders in its home, asked for or not
+            process = await asyncio.create_subprocess_exec(
+                self._binary,
+                "--version",
+                env={"PATH": os.defpath, "HOME": home, **HARDENING},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+            )
+            try:
+                async with asyncio.timeout(PROBE_SECONDS):
+                    said, wrong = await process.communicate()
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+                return _missing(f"{self._binary} --version did not answer in {PROBE_SECONDS:.0f} s.")
         version = re.search(rb"\d+\.\d+\.\d+", said)
         if process.returncode != 0 or version is None:
             return _missing(f"{self._binary} does not start.", (wrong or said).decode("utf-8", "replace")[-1000:])
