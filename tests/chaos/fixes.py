@@ -62,6 +62,11 @@ class Fix:
         await invariants.log_is_whole(self.at.bus, job, self.reader.chunks)
         return job
 
+    async def judged_again(self) -> Job:
+        """After something that should have been dead came back: late lines may have come, and nothing else."""
+        await self.reader.read_on(self.within)
+        return await self.judged()
+
     async def left_nothing(self, job: Job) -> None:
         """Once nothing else runs in the stack."""
 

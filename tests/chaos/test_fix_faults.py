@@ -81,11 +81,11 @@ async def test_what_is_wrong_with_cluster_or_repository_is_said_and_nothing_is_s
         status, answer = await _asked(at, cluster)
         assert (status, answer["code"]) == (422, "repository_unknown"), answer
         nowhere = tmp_path / "nowhere.git"
-        assert "nowhere.git" in await _reason(at, cluster, Path("/nonexistent"), repo_url=str(nowhere))
+        assert "nowhere.git" in await _reason(at, cluster, tmp_path / "absent", repo_url=str(nowhere))
         origin = at.repository("branchless")
         assert "release-9" in await _reason(at, cluster, origin, repo_url=str(origin), base_branch="release-9")
         (plain := tmp_path / "plain").mkdir()
-        assert "plain" in await _reason(at, cluster, Path("/nonexistent"), repo_url=str(plain))
+        assert "plain" in await _reason(at, cluster, tmp_path / "absent", repo_url=str(plain))
 
 
 async def _reason(at: Stack, cluster: str, origin: Path, **body: Any) -> str:

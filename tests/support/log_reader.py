@@ -26,6 +26,11 @@ class LogReader:
         async with asyncio.timeout(within):
             await eventually(self._once, within)
 
+    async def read_on(self, within: float) -> None:
+        """Come back after the end, as a page that is opened again: what was written since then follows."""
+        self.ended = None
+        await self.read(within)
+
     async def _once(self) -> bool:
         """One connection, to its end."""
         headers = self._headers | ({"Last-Event-ID": self._last} if self._last else {})

@@ -89,7 +89,7 @@ class Stack:
             return
         module = "runner_sandbox" if name.startswith("runner") else name
         binary = {"KILO_BINARY": str(self.agent / "kilo")} if module == "runner_sandbox" else {}
-        env = environment(module, self.instance, environ()) | PATIENCE | binary | self.changes
+        env = environment(module, self.instance, environ()) | PATIENCE | binary | dict(self.changes)
         with (self.layout.logs / f"{name}.log").open("ab") as log:
             self.children[name] = await Child.start(
                 name, [sys.executable, "-m", f"services.{module}"], env=env, cwd=ROOT, stdout=log, stderr=log
