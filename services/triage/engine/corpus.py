@@ -39,7 +39,9 @@ class Grow:
         """Appends rows (or scalars for a flat array)."""
         need = self.size + len(rows)
         if need > len(self._data):
-            shape = (max(need, len(self._data) * 3 // 2), *self._data.shape[1:])
+            # Big arrays grow by an eighth: the spare half of a doubling would be most of the engine's memory.
+            spare = len(self._data) // (2 if len(self._data) < 1 << 18 else 8)
+            shape = (max(need, len(self._data) + spare), *self._data.shape[1:])
             grown = np.zeros(shape, dtype=self._data.dtype)
             grown[: self.size] = self._data[: self.size]
             self._data = grown
