@@ -75,6 +75,9 @@ class Lease:
                     await asyncio.wait_for(self._news.wait(), self._timing.beat)
                 self._news.clear()
                 await self._beat()
+        except Exception as error:  # without heartbeats the attempt is lost, whatever ended them
+            log.error("lease.broke", job_id=self._task.job_id, exc_info=error)
+            self._set(f"heartbeats ended: {error}", lost=True)
         finally:
             teller.cancel()
 

@@ -89,6 +89,20 @@ async def test_silence_loses_the_lease(memory_bus: MemoryBus) -> None:
     assert "no heartbeat was confirmed" in own.reason
 
 
+async def test_an_answer_that_nobody_understands_loses_the_lease(memory_bus: MemoryBus) -> None:
+    own = lease(memory_bus)
+    async with boss(memory_bus, ok):
+        await own.claim()
+
+    async def nonsense(call: Call) -> bytes:
+        return b"nonsense"
+
+    served = await memory_bus.serve("attempts.*.*.*", nonsense)
+    await asyncio.wait_for(own.hold(), 3.0)
+    await served.stop()
+    assert own.lost
+
+
 async def test_a_short_silence_does_not(memory_bus: MemoryBus) -> None:
     own = lease(memory_bus)
     async with boss(memory_bus, ok):
