@@ -31,6 +31,9 @@ def obedient(request: PlanRequest, held: PlanRecord | None) -> PlanRecord:
         return record(current, PlanOutcome(request_id=request.id, status="conflict", at=NOW))
     if request.action == "generate":
         made = plan(number + 1)
+    elif request.action == "check":
+        assert current is not None
+        made = msgspec.structs.replace(current, notes=["Stale: a.py changed."], checked_at=NOW)
     elif request.action == "approve":
         assert current is not None
         made = msgspec.structs.replace(current, version=number + 1, approved_by=request.requested_by)
@@ -194,3 +197,46 @@ async def test_an_edit_that_the_planner_refuses_is_422(client: Client, bus: Nats
     planner.decide = refuses
     answer = await client.patch("/clusters/c1/plan", json={"candidate_files": [{"path": "/etc"}]})
     assert (answer.status, (await answer.json())["code"]) == (422, "edit_refused")
+
+
+async def test_an_edit_that_met_a_bug_of_the_planner_is_503(client: Client, bus: NatsBus, planner: Planner) -> None:
+    await publish_cluster(bus, cluster())
+    await client.post("/clusters/c1/plan")
+
+    def fails(request: PlanRequest, held: PlanRecord | None) -> PlanRecord:
+        failure = Failure(kind="infrastructure", reason="The planner failed unexpectedly.")
+        outcome = PlanOutcome(request_id=request.id, status="failed", failure=failure, at=NOW)
+        return record(held.current if held else None, outcome)
+
+    planner.decide = fails
+    answer = await client.patch("/clusters/c1/plan", json={"steps": ["One"]})
+    assert (answer.status, (await answer.json())["code"]) == (503, "planning_failed")
+
+
+async def test_a_check_is_asked_of_the_planner_and_its_note_is_shown_with_the_plan(
+    client: Client, bus: NatsBus, planner: Planner
+) -> None:
+    await publish_cluster(bus, cluster())
+    assert (await client.post("/clusters/c1/plan/check")).status == 404
+    await client.post("/clusters/c1/plan")
+    answer = await client.post("/clusters/c1/plan/check")
+    assert (answer.status, answer.headers["ETag"]) == (200, '"v1"')
+    assert (await answer.json())["notes"] == ["Stale: a.py changed."]
+    shown = await (await client.get("/clusters/c1/plan")).json()
+    assert shown["notes"] == ["Stale: a.py changed."]
+    assert shown["checked_at"] is not None
+
+
+async def test_versions_show_author_time_and_what_each_changed(client: Client, bus: NatsBus) -> None:
+    await publish_cluster(bus, cluster())
+    first = plan(1)
+    second = plan(2, author="ada", changed_fields=["title"], diff="--- v1/title\n+++ v2/title")
+    await bus.state(subjects.KV_PLANS, Plan).put("default.c1.v1", first)
+    await bus.state(subjects.KV_PLANS, PlanRecord).put("default.c1", record(second))
+    items = (await (await client.get("/clusters/c1/plan/versions")).json())["items"]
+    assert [(one["version"], one["author"], one["changed_fields"]) for one in items] == [
+        (2, "ada", ["title"]),
+        (1, "planner", []),
+    ]
+    assert items[0]["diff"].startswith("--- v1/title")
+    assert all(one["created_at"] for one in items)
