@@ -15,7 +15,7 @@ from runner_core.protocols import Found, Sandbox, SandboxError, SandboxSpec, Tag
 from runtime.ids import derived
 from runtime.logs import logger
 from schemas.errors import Failure
-from services.runner_aws.aws import ERRORS, Aws, Clients, failure
+from services.runner_aws.aws import ERRORS, Aws, Clients, absent, failure
 from services.runner_aws.container_log import ContainerLog, Streams
 from services.runner_aws.mailbox import Mailbox
 from services.runner_aws.model import AGAIN, NO_ROOM, STARTING, Refusal, read_tags, tags
@@ -51,7 +51,7 @@ class FargateProvider:
         self._tasks = Tasks(place, self._opened, interval=patience.describe, patience=patience.stopping)
         self._room = asyncio.Semaphore(place.concurrency)
         self._clients: Clients | None = None
-        self._streams = Streams(container=place.container)
+        self._streams: Streams | None = None  # known once the probe has found nothing wrong
         self._askings: Counter[Tag] = Counter()
         self._turn = 0  # so that sandboxes spread over the subnets
         self._own: set[str] = set()
@@ -65,9 +65,8 @@ class FargateProvider:
             return failure(error, "looking at the cluster, the task definition and the bucket")
 
     async def create(self, spec: SandboxSpec) -> Sandbox:
-        if (problem := missing(self._place, self._door)) is not None:
+        if self._streams is None and (problem := await self.probe()) is not None:
             raise SandboxError(problem)
-        await self._open()
         with ExitStack() as held:
             url = await self._address(spec, held)
             await self._room.acquire()
@@ -96,11 +95,14 @@ class FargateProvider:
         described = await self._tasks.described(sandbox_id)
         if described is None:
             return
-        task = self._tasks.watch(str(described["taskArn"]))
+        arn = str(described["taskArn"])
+        held = self._tasks.watches(arn)
+        task = self._tasks.watch(arn)
         try:
             await self._tasks.stop(task, "soulcaster: nobody holds the sandbox")
         finally:
-            self._tasks.forget(task)
+            if not held:
+                self._tasks.forget(task)
         if mailbox := read_tags(described)[1]:
             await self._mailbox(mailbox).clear()
 
@@ -119,7 +121,13 @@ class FargateProvider:
         if not any(c.get("name") == place.container for c in definition["containerDefinitions"]):
             reason = f"The task definition {place.task_definition!r} has no container {place.container!r}."
             return Failure(kind="configuration", reason=reason, action="Correct ECS_TASK_DEFINITION.")
-        await clients.s3.head_bucket(Bucket=place.bucket)
+        try:
+            await clients.s3.head_bucket(Bucket=place.bucket)
+        except clients.s3.exceptions.ClientError as error:
+            if not absent(error):
+                raise
+            reason = f"There is no bucket {place.bucket!r}."
+            return Failure(kind="configuration", reason=reason, action="Correct ECS_MAILBOX_BUCKET.")
         self._streams = Streams.of(definition, place.container)
         return None
 
@@ -162,7 +170,9 @@ class FargateProvider:
         task: Task | None = None
         try:
             task = await self._tasks.run(subnet, token, environment, tag.runner, tags(tag, token))
-            container = ContainerLog(lambda: self._opened().logs, self._streams, task.id, self._patience.logs)
+            container = ContainerLog(
+                lambda: self._opened().logs, self._streams or Streams(), task.id, self._patience.logs
+            )
             try:
                 await self._ready(task, mailbox, container)
             except BaseException:

@@ -42,7 +42,7 @@ async def serve(settings: Settings, stop: asyncio.Event, *, bus: Bus | None = No
     """Work on tasks until ``stop``; ``bus`` is closed here only when it was opened here."""
     async with AsyncExitStack() as stack:
         if bus is None:
-            bus = await connect(settings.nats_url, service="runner", creds=settings.nats_creds)
+            bus = await connect(settings.nats_url, service="runner_aws", creds=settings.nats_creds)
             stack.push_async_callback(bus.close)
         health.here().add("nats", bus.ping)
         door = model_door(settings)

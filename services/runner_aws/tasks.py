@@ -91,10 +91,14 @@ class Tasks:
         return self.watch(reply["tasks"][0]["taskArn"])
 
     def watch(self, arn: str) -> Task:
-        task = self._watched[arn] = Task(arn)
+        """The one record of that task, kept current until it is forgotten."""
+        task = self._watched.setdefault(arn, Task(arn))
         if self._watching is None or self._watching.done():
             self._watching = asyncio.create_task(self._watch())
         return task
+
+    def watches(self, arn: str) -> bool:
+        return arn in self._watched
 
     def forget(self, task: Task) -> None:
         self._watched.pop(task.arn, None)

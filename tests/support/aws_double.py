@@ -78,16 +78,12 @@ class AwsDouble:
         self._launcher = ThreadPoolExecutor(
             1
         )  # PR_SET_PDEATHSIG means the thread that started a child, not the process
-        self._log = boto3.client("logs", region_name=REGION, endpoint_url=url)
-        ec2 = boto3.client("ec2", region_name=REGION, endpoint_url=url)
-        vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-        self.subnets = [
-            ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24")["Subnet"]["SubnetId"] for n in range(3)
-        ]
-        self.group = ec2.create_security_group(GroupName="tasks", Description="tasks", VpcId=vpc)["GroupId"]
-        boto3.client("s3", region_name=REGION, endpoint_url=url).create_bucket(Bucket=BUCKET)
+        session = boto3.Session(region_name=REGION)
+        self._log, self._s3 = session.client("logs", endpoint_url=url), session.client("s3", endpoint_url=url)
+        self.subnets, self.group = [f"subnet-{n}" for n in "abc"], "sg-tasks"
+        self._s3.create_bucket(Bucket=BUCKET)
         self._log.create_log_group(logGroupName=GROUP)
-        ecs = boto3.client("ecs", region_name=REGION, endpoint_url=url)
+        ecs = session.client("ecs", endpoint_url=url)
         ecs.create_cluster(clusterName=CLUSTER)
         options = {"awslogs-group": GROUP, "awslogs-stream-prefix": "agent", "awslogs-region": REGION}
         ecs.register_task_definition(
@@ -100,7 +96,7 @@ class AwsDouble:
 
     def objects(self) -> list[str]:
         """Keys in the mailbox bucket."""
-        found = boto3.client("s3", region_name=REGION, endpoint_url=self.url).list_objects_v2(Bucket=BUCKET)
+        found = self._s3.list_objects_v2(Bucket=BUCKET)
         return [item["Key"] for item in found.get("Contents", ())]
 
     def live(self) -> list[Run]:
