@@ -5,9 +5,11 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from messaging.ports import BusError
+from messaging.ports import BusError, Entry
+from runtime.logs import logger
 
 T = TypeVar("T")
+log = logger("messaging.codec")
 
 
 def is_marker(headers: Mapping[str, str]) -> bool:
@@ -32,3 +34,14 @@ class Codec(Generic[T]):
         except msgspec.DecodeError as error:
             raise BusError(f"{where} holds something else than expected: {error}") from error
         return value
+
+    def readable(self, bucket: str, key: str, data: bytes, revision: int) -> Entry[T] | None:
+        """One of many: None for what another version of the schema wrote, told in the log.
+
+        A reader of a whole bucket must not be stopped by one record for as long as that record lies there.
+        """
+        try:
+            return Entry(key, self.decode(data, f"{bucket}/{key}"), revision)
+        except BusError as error:
+            log.error("entry.unreadable", bucket=bucket, key=key, reason=str(error))
+            return None

@@ -85,7 +85,8 @@ class NatsState(Codec[T]):
 
     async def items(self, prefix: str = "") -> list[Entry[T]]:
         found = await scan(self._link, self._view(prefix))
-        return [self._entry(stored) for stored in found if not is_marker(stored.headers)]
+        entries = (self._one_of_many(stored) for stored in found if not is_marker(stored.headers))
+        return [entry for entry in entries if entry is not None]
 
     async def watch(self, prefix: str = "") -> AsyncGenerator[Entry[T] | CaughtUp, None]:
         caught_up = False
@@ -95,7 +96,8 @@ class NatsState(Codec[T]):
                     caught_up = True
                     yield item
                 elif not is_marker(item.headers):
-                    yield self._entry(item)
+                    if (entry := self._one_of_many(item)) is not None:
+                        yield entry
                 elif caught_up:
                     yield Entry(self._key(item), None, item.sequence)
 
@@ -109,6 +111,9 @@ class NatsState(Codec[T]):
     def _entry(self, stored: Stored) -> Entry[T]:
         key = self._key(stored)
         return Entry(key, self.decode(stored.data, f"{self._bucket.name}/{key}"), stored.sequence)
+
+    def _one_of_many(self, stored: Stored) -> Entry[T] | None:
+        return self.readable(self._bucket.name, self._key(stored), stored.data, stored.sequence)
 
     async def _newest(self, key: str) -> Stored | None:
         return await reading.newest(self._link, self._stream, self._head + key)

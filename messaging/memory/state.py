@@ -47,11 +47,13 @@ class MemoryState(Codec[T]):
         self._stream.publish(self._head + key, b"", headers)
 
     async def keys(self, prefix: str = "") -> list[str]:
-        return [entry.key for entry in await self.items(prefix)]
+        found = self._stream.after(0, self._filters(prefix))
+        return [stored.subject.removeprefix(self._head) for stored in found if not is_marker(stored.headers)]
 
     async def items(self, prefix: str = "") -> list[Entry[T]]:
         found = self._stream.after(0, self._filters(prefix))
-        return [self._entry(stored) for stored in found if not is_marker(stored.headers)]
+        entries = (self._one_of_many(stored) for stored in found if not is_marker(stored.headers))
+        return [entry for entry in entries if entry is not None]
 
     async def watch(self, prefix: str = "") -> AsyncGenerator[Entry[T] | CaughtUp, None]:
         cursor, caught_up = 0, False
@@ -60,7 +62,8 @@ class MemoryState(Codec[T]):
             for stored in self._stream.after(cursor, self._filters(prefix)):
                 cursor = stored.sequence
                 if not is_marker(stored.headers):
-                    yield self._entry(stored)
+                    if (entry := self._one_of_many(stored)) is not None:
+                        yield entry
                 elif caught_up:
                     yield Entry(stored.subject.removeprefix(self._head), None, stored.sequence)
             if not caught_up:
@@ -74,6 +77,10 @@ class MemoryState(Codec[T]):
     def _entry(self, stored: Stored) -> Entry[T]:
         key = stored.subject.removeprefix(self._head)
         return Entry(key, self.decode(stored.data, f"{self._bucket.name}/{key}"), stored.sequence)
+
+    def _one_of_many(self, stored: Stored) -> Entry[T] | None:
+        key = stored.subject.removeprefix(self._head)
+        return self.readable(self._bucket.name, key, stored.data, stored.sequence)
 
     def _write(self, key: str, data: bytes, expected: int | None) -> int:
         headers = {} if expected is None else {"Nats-Expected-Last-Subject-Sequence": str(expected)}

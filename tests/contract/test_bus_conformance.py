@@ -424,6 +424,17 @@ async def test_a_value_of_another_shape_is_named_not_returned(one: Bus) -> None:
         await one.state("jobs", Note).get("p.j")
 
 
+async def test_a_value_of_another_shape_stops_no_reader_of_the_whole_bucket(one: Bus) -> None:
+    await one.state("jobs", dict).put("p.j", {"number": "x"})
+    await one.state("jobs", Note).put("p.k", Note(text="fine"))
+    assert [entry.key for entry in await one.state("jobs", Note).items("p")] == ["p.k"]
+    async with aclosing(one.state("jobs", Note).watch("p")) as changes:
+        first = await asyncio.wait_for(anext(changes), 5)
+        assert isinstance(first, Entry)
+        assert first.key == "p.k"
+        assert isinstance(await asyncio.wait_for(anext(changes), 5), CaughtUp)
+
+
 async def test_objects_are_stored_whole_overwritten_listed_and_deleted(one: Bus, two: Bus) -> None:
     mine, theirs = one.objects(), two.objects()
     big = bytes(range(256)) * 2048
