@@ -8,7 +8,7 @@ export function Timeline({ days }: { readonly days: readonly Day[] }) {
   const most = Math.max(...days.map((day) => day.count), 1);
   const sums = runningSums(days);
   const all = sums.at(-1) ?? 1;
-  const width = WIDTH / Math.max(days.length, 7);
+  const width = WIDTH / Math.max(days.length, 14);
   const line = sums.map(
     (sum, index) => `${String((index + 0.5) * width)},${String(HEIGHT - (sum / all) * (HEIGHT - 8))}`,
   );

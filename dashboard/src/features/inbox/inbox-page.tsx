@@ -75,7 +75,7 @@ function Find({ value, set }: FindProps) {
         <input
           id="inbox-search"
           type="search"
-          placeholder="Filter; Enter searches reports"
+          placeholder="Filter, Enter: all reports"
           value={value}
           onChange={(event) => {
             set("q", event.target.value);

@@ -20,7 +20,7 @@ const BASIC = ["#97a3aa", "#ff8f87", "#8fdca8", "#f0cd6d", "#8fc2ff", "#dca6ff",
 const STEPS = [0, 95, 135, 175, 215, 255] as const;
 const SEQUENCE =
   // CSI, then OSC (ended by BEL or ST), then DCS/SOS/PM/APC, then two-character escapes
-  /\u001b\[([0-?]*)[ -/]*([@-~])|\u001b\]([^\u0007\u001b]*)(?:\u0007|\u001b\\|$)|\u001b[PX^_][^\u001b]*(?:\u001b\\|$)|\u001b./g;
+  /\u001b\[([ -?]*)([@-~])|\u001b\]([^\u0007\u001b]*)(?:\u0007|\u001b\\|$)|\u001b[PX^_][^\u001b]*(?:\u001b\\|$)|\u001b./g;
 const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
 const HIDDEN = /([\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff])/;
 

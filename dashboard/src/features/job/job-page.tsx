@@ -6,6 +6,7 @@ import * as queries from "@/api/queries";
 import { TERMINAL, type Job, type JobEvent } from "@/api/types";
 import { Loaded } from "@/components/states";
 import { OutLink, PageHead, StatusBadge, Tabs, Time, Untrusted } from "@/components/ui";
+import { plural } from "@/lib/plural";
 import { duration } from "@/lib/time";
 import { EventsTab } from "./events-tab";
 import { JobActs } from "./job-acts";
@@ -58,12 +59,12 @@ function JobView({ job }: { readonly job: Job }) {
             <Time at={job.created_at} />
             {job.started_at ? ` · ${duration((ended - Date.parse(job.started_at)) / 1000)}` : ""}
             {job.plan_version ? ` · plan version ${String(job.plan_version)}` : ""}
+            {costOf(job, events)}
           </span>
-          <Cost job={job} events={events} />
         </p>
-        <Waiting job={job} />
+        <Waiting job={job} now={now} />
       </PageHead>
-      {job.pr_url ? (
+      {job.pr_url && job.status === "success" ? (
         <p className="banner tone-good spread">
           <span>✓ The draft pull request is open.</span>
           <OutLink href={job.pr_url} className="button button-primary">
@@ -134,10 +135,10 @@ function useNow(running: boolean): number {
 }
 
 /** What a job that does not move waits for. */
-function Waiting({ job }: { readonly job: Job }) {
+function Waiting({ job, now }: { readonly job: Job; readonly now: number }) {
   if (TERMINAL.includes(job.status)) return null;
   if (job.cancel_requested) return <p className="small">Cancelling: the runner stops within seconds.</p>;
-  if (job.not_before && Date.parse(job.not_before) > Date.now()) {
+  if (job.not_before && Date.parse(job.not_before) > now) {
     return (
       <p className="small wrap">
         Attempt {job.attempt} failed{job.error ? `: ${job.error}` : ""}. It is tried again <Time at={job.not_before} />.
@@ -149,16 +150,12 @@ function Waiting({ job }: { readonly job: Job }) {
   return null;
 }
 
-function Cost({ job, events }: { readonly job: Job; readonly events: readonly JobEvent[] }) {
+function costOf(job: Job, events: readonly JobEvent[]): string {
   const usage = TERMINAL.includes(job.status) ? job.usage : (events.at(-1)?.usage ?? job.usage);
-  if (!usage || usage.requests === 0) return null;
-  const tokens = usage.input_tokens + usage.output_tokens;
-  return (
-    <span className="muted">
-      · {usage.requests} model requests, {tokens.toLocaleString("en")} tokens
-      {usage.cost_usd > 0 ? `, $${usage.cost_usd.toFixed(2)}` : ""}
-    </span>
-  );
+  if (!usage || usage.requests === 0) return "";
+  const tokens = (usage.input_tokens + usage.output_tokens).toLocaleString("en");
+  const dollars = usage.cost_usd > 0 ? `, $${usage.cost_usd.toFixed(2)}` : "";
+  return ` · ${plural(usage.requests, "model request")}, ${tokens} tokens${dollars}`;
 }
 
 function Trouble({ job }: { readonly job: Job }) {

@@ -125,11 +125,16 @@ function TextRow({ line, found, current, linked, times }: TextProps) {
         {line.n + 1}
       </a>
       {times ? <time className="log-time">{line.at.slice(11, 23)}</time> : null}
-      <span className={`log-text${diffClass(line.text)}`}>
+      <span className={`log-text${line.stream === "stderr" ? alarm(line.text) : diffClass(line.text)}`}>
         <Shortened text={line.text} />
       </span>
     </div>
   );
+}
+
+/** Test runners print all they say on stderr: only what sounds like trouble is red. */
+function alarm(text: string): string {
+  return /\b(error|errors=[1-9]|fail(ed|ure)?|traceback|exception|panic)\b/i.test(text) ? " log-alarm" : "";
 }
 
 function diffClass(text: string): string {

@@ -28,7 +28,6 @@ export function JobsTable({ jobs, titles, chosen, choose }: Props) {
             <th scope="col">What</th>
             <th scope="col">Asked for</th>
             <th scope="col">Took</th>
-            <th scope="col">Attempt</th>
             <th scope="col">Runner</th>
             <th scope="col">Cost</th>
             <th scope="col">Result</th>
@@ -63,8 +62,10 @@ export function JobsTable({ jobs, titles, chosen, choose }: Props) {
                   ? duration((Date.parse(job.finished_at) - Date.parse(job.started_at)) / 1000)
                   : ""}
               </td>
-              <td>{job.attempt}</td>
-              <td className="nowrap">{job.runner}</td>
+              <td className="small">
+                <span className="nowrap">{job.runner}</span>
+                {job.attempt > 1 ? <span className="muted nowrap"> attempt {job.attempt}</span> : null}
+              </td>
               <td>{job.usage?.cost_usd ? `$${job.usage.cost_usd.toFixed(2)}` : ""}</td>
               <td className="wrap cell-wide">
                 {job.pr_url ? (

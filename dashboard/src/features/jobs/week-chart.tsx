@@ -14,7 +14,11 @@ export function WeekChart({ weeks }: { readonly weeks: readonly Week[] }) {
   return (
     <Panel title="By week">
       <figure className="weeks">
-        <svg viewBox={`0 0 ${String(width)} ${String(HEIGHT + 22)}`} aria-hidden="true">
+        <svg
+          viewBox={`0 0 ${String(width)} ${String(HEIGHT + 22)}`}
+          preserveAspectRatio="xMinYMid meet"
+          aria-hidden="true"
+        >
           {weeks.map((week, index) => (
             <Bars key={week.week} week={week} x={index * SLOT} most={most} dearest={dearest} />
           ))}

@@ -39,7 +39,9 @@ export function Keys() {
         <Loaded query={query} what="keys" rows={2}>
           {(keys) =>
             keys.length === 0 ? (
-              <p className="muted">None yet. The key in the link of `soulcaster up` is not in this list.</p>
+              <p className="muted">
+                None yet. The key in the link of <code>soulcaster up</code> is not in this list.
+              </p>
             ) : (
               <KeyTable keys={keys} revoke={setRevoking} />
             )

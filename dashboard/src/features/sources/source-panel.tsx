@@ -22,7 +22,8 @@ export function SourcePanel({ vendor, count }: Props) {
   const kept = useQuery({ ...queries.source(vendor.name), enabled: vendor.secret !== null });
   const subreddits = useQuery({ ...queries.subreddits(), enabled: vendor.name === "reddit" });
   const posts = subreddits.data ? { subreddits: subreddits.data } : undefined;
-  const settings: Partial<Record<FilterName, string[] | null>> | undefined = vendor.name === "reddit" ? posts : kept.data;
+  const settings: Partial<Record<FilterName, string[] | null>> | undefined =
+    vendor.name === "reddit" ? posts : kept.data;
   return (
     <Panel title={sourceName(vendor.name)} actions={<Switch name={vendor.name} />}>
       <div className="stack source-body">
