@@ -117,7 +117,7 @@ def refreshed(row: ClusterRow, facts: Facts | None, now: datetime) -> ClusterRow
     found.trust = least_trusted(facts.trusts)
     found.suggested_repo_url = repository(facts.repositories)
     if "github_repo_url" not in row.edited:
-        found.github_repo_url = found.suggested_repo_url
+        found.github_repo_url = repository(facts.chosen)  # a suggestion is never a default: a person confirms it
     if "title" not in row.edited:
         found.title = title(facts.evidence)
     if "summary" not in row.edited:

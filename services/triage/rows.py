@@ -84,6 +84,7 @@ class Facts(Part, frozen=True, kw_only=True):
     trusts: list[str]
     levels: dict[str, int]
     repositories: dict[str, int]
+    chosen: dict[str, int] = msgspec.field(default_factory=dict)  # named by people in the reports they typed
     evidence: list[EvidenceRow] = msgspec.field(default_factory=list)
 
 

@@ -75,6 +75,8 @@ async def _facts(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, F
     levels = await _counts(connection, mine, feedback.c.level)
     address = sa.func.coalesce(feedback.c.github_repo_url, sa.literal("https://github.com/") + feedback.c.repo)
     repositories = await _counts(connection, mine, address)
+    named = sa.case((feedback.c.source == "manual", feedback.c.github_repo_url))
+    chosen = await _counts(connection, mine, named)
     evidence = await _evidence(connection, ids)
     return {
         key: Facts(
@@ -87,6 +89,7 @@ async def _facts(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, F
             trusts=list(trusts.get(key, {})),
             levels=levels.get(key, {}),
             repositories=repositories.get(key, {}),
+            chosen=chosen.get(key, {}),
             evidence=evidence.get(key, []),
         )
         for row in rows

@@ -125,6 +125,14 @@ def test_what_a_person_wrote_is_kept_and_the_rest_follows_the_reports() -> None:
     assert (found.title, found.revision, found.suggested_repo_url) == ("Ours", 5, "https://github.com/a/b")
 
 
+def test_a_repository_that_reports_only_suggest_is_never_chosen() -> None:
+    suggested = model.refreshed(row(), facts(evidence(1), repositories={"https://github.com/a/b": 2}), NOW)
+    assert (suggested.suggested_repo_url, suggested.github_repo_url) == ("https://github.com/a/b", None)
+    named = {"https://github.com/a/b": 1}
+    chosen = model.refreshed(row(), facts(evidence(1), repositories=named, chosen=named), NOW)
+    assert chosen.github_repo_url == "https://github.com/a/b"
+
+
 def test_a_trace_that_is_part_of_the_body_is_compared_once() -> None:
     base = {"id": "x", "source": "s", "title": "t", "created_at": NOW, "fingerprint": None}
     both = report_of({**base, "body": "words\nTRACE", "stacktrace": "TRACE"})
