@@ -217,7 +217,7 @@ class FargateSandbox:
 
     async def _keep(self) -> None:
         """Beat while the sandbox is wanted, and listen whether the container reaches its mailbox."""
-        while time.monotonic() < self._until or not self._destroyed:
+        while True:
             await asyncio.sleep(self._patience.ttl / 4)
             try:
                 if time.monotonic() < self._until:

@@ -12,6 +12,7 @@ from services.runner_sandbox.e2b_provider import Account, E2bProvider
 from services.runner_sandbox.e2b_sandbox import Patience
 from services.runner_sandbox.local import LocalProvider
 from tests.support.e2b_double import E2bDouble, e2b_double
+from tests.support.fargate import fargate
 
 QUICK = Patience(ttl=6.0, stall=4.0, cut=10.0, request=10.0, tries=4, pause=0.05)
 RUNNER = "sandbox_kilo"
@@ -56,9 +57,16 @@ async def doubled_e2b(folder: Path) -> AsyncIterator[SandboxProvider]:
         await door.close()
 
 
+@asynccontextmanager
+async def doubled_fargate(folder: Path) -> AsyncIterator[SandboxProvider]:
+    async with fargate(folder) as at:
+        yield at.provider
+
+
 PROVIDERS: dict[str, Callable[[Path], AbstractAsyncContextManager[SandboxProvider]]] = {
     "local": local,
     "e2b": doubled_e2b,
+    "fargate": doubled_fargate,
 }
 
 

@@ -10,12 +10,11 @@ import pytest
 from runner_core.protocols import Command, Exit, Output, Sandbox, SandboxError
 from services.runner_aws.aws import Aws
 from services.runner_aws.fargate import FargateProvider
-from tests.integration.aws.rig import QUICK, Aside, fargate, place, spec
 from tests.support.aws_double import REGION, AwsDouble, Run
 from tests.support.eventually import eventually
+from tests.support.fargate import QUICK, Aside, fargate, place, spec
 from tests.support.sandboxes import shell
 
-NO_ROOM = [{"reason": "RESOURCE:ENI"}]
 THROTTLED = ["throttle"] * 3
 
 
