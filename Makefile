@@ -5,6 +5,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 BENCH_DATA ?= ../shared/bench
 
+# Suites on real processes share two cores with whatever else runs: what fails is run once more and named, what fails
+# twice fails.
+pytest = $(BIN)/pytest -q $(1) || { echo "Once more, only what failed:"; $(BIN)/pytest -q --last-failed --last-failed-no-failures none $(1); }
+
 .PHONY: help setup demo test check format lint types imports unit integration chaos e2e bench bench-clustering \
         bench-localization generate lock up clean compose-credentials
 
@@ -52,13 +56,13 @@ format: .venv/.ready ## write the house format
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
 
 integration: .venv/.ready agents/node_modules/.ready ## our code on real servers
-	@$(BIN)/pytest -q tests/integration
+	@$(call pytest,tests/integration)
 
 chaos: .venv/.ready agents/node_modules/.ready ## promises under kill -9
-	@$(BIN)/pytest -q tests/chaos
+	@$(call pytest,tests/chaos)
 
 e2e: setup ## a person at the terminal and in the browser
-	@$(BIN)/pytest -q tests/e2e
+	@$(call pytest,tests/e2e)
 
 bench: .venv/.ready ## measured claims as JSON lines
 	@for file in benchmarks/bench_*.py; do $(BIN)/python -m benchmarks.$$(basename $$file .py); done
