@@ -3,6 +3,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 PYTHON ?= python3
 BIN := .venv/bin
+# The one contract that takes minutes: it starts real sandboxes.
+SANDBOXES := tests/contract/test_sandbox_conformance.py
 BENCH_DATA ?= ../shared/bench
 
 # Suites on real processes share two cores with whatever else runs: what fails is run once more and named, what fails
@@ -50,13 +52,13 @@ check: .venv/.ready ## format, lint, types, import rules, unit and contract test
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache 2>&1 | tail -n 3
-	@$(BIN)/pytest -q -n 2 tests/unit tests/contract
+	@$(BIN)/pytest -q -n 2 tests/unit tests/contract --ignore=$(SANDBOXES)
 
 format: .venv/.ready ## write the house format
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
 
 integration: .venv/.ready agents/node_modules/.ready ## our code on real servers
-	@$(call pytest,tests/integration)
+	@$(call pytest,tests/integration $(SANDBOXES))
 
 chaos: .venv/.ready agents/node_modules/.ready ## promises under kill -9
 	@$(call pytest,tests/chaos)
