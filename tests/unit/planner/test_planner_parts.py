@@ -1,6 +1,5 @@
 """The smaller pure parts: cleaning, naming, refs, dialects, forecasts, staleness."""
 
-import time
 from datetime import timedelta
 from typing import Any
 
@@ -31,10 +30,9 @@ def test_cleaned_text_holds_nothing_invisible_and_cleaning_twice_changes_nothing
 
 
 @pytest.mark.parametrize("text", ["<a " * 30_000, "![" * 30_000, "<img " * 20_000, "<!--" * 20_000, "[x]: (" * 9_000])
+@pytest.mark.timeout(30)  # what is not linear takes minutes here
 def test_hostile_markup_is_cleaned_in_bounded_time(text: str) -> None:
-    begun = time.perf_counter()
-    clean(text)
-    assert time.perf_counter() - begun < 2.0
+    assert len(clean(text).text) <= len(text) + 200
 
 
 def test_ordinary_text_and_emoji_survive_cleaning() -> None:
