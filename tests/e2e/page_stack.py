@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (each hostile title and scripted log line is one string)
 """The instance that the page is tried on: everything real, the model replayed, and some things planted to look at.
 
 ``python -m tests.e2e.page_stack --data FOLDER [--port N] --ready FILE`` runs until it is stopped. The ready file is the
@@ -38,7 +39,7 @@ from tests.support.eventually import eventually
 LONG_LOG = 200_000
 HOSTILE = (
     "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>",
-    "\x1b[31mred\x1b[0m and \x1b[1;32mbold green\x1b[0m and \x1b[38;5;208m256 colours\x1b[0m and \x1b[38;2;90;200;250mRGB\x1b[0m",
+    "\x1b[31mred\x1b[0m, \x1b[1;32mbold green\x1b[0m, \x1b[38;5;208m256 colours\x1b[0m, \x1b[38;2;90;200;250mRGB\x1b[0m",
     "\x1b]8;;javascript:document.title='owned'\x07click me\x1b]8;;\x07",
     "\x1b]8;;https://example.com/trace\x07a link\x1b]8;;\x07",
     "progress 10%\rprogress 55%\rprogress 100%",
@@ -46,13 +47,14 @@ HOSTILE = (
     "admin\u202egnp.exe and zero\u200bwidth",
     "x" * 5000,
 )
-REPORTS: tuple[dict[str, str], ...] = (
-    {"title": "<script>document.title='owned'</script> breaks the \u202eelbat", "text": "<img src=x onerror=alert(1)> " * 20},
-    {"title": "Password reset mail never arrives", "text": "I asked for a new password five times. No mail, also not in the spam folder."},
-    {"title": "Reset link for the password is not sent", "text": "The page says a mail was sent, nothing comes. Tried two addresses."},
-    {"title": "Search shows no result for words with an umlaut", "text": "Searching for Möbel gives nothing, Mobel gives 12 results."},
-    {"title": "PDF invoice is empty on Safari", "text": "The download of the invoice is a PDF with a white page. Chrome works."},
-)  # fmt: skip
+REPORTS: tuple[tuple[str, str], ...] = (
+    ("<script>document.title='owned'</script> breaks the \u202eelbat", "<img src=x onerror=alert(1)> " * 20),
+    ("Password reset mail never arrives", "I asked for a new password five times. Nothing came, no spam either."),
+    ("Reset link for the password is not sent", "The page says a mail was sent, nothing comes. Tried two addresses."),
+    ("Search shows no result for words with an umlaut", "Searching for Möbel gives nothing, Mobel gives 12 results."),
+    ("Newsletter form shows a blank page", "After entering my address and pressing Subscribe the page stays white."),
+    ("PDF invoice is empty on Safari", "The download of the invoice is a PDF with a white page. Chrome works."),
+)
 
 
 @contextlib.asynccontextmanager
@@ -75,7 +77,8 @@ async def page_stack(data: Path, *, port: int = 0, long_log: int = LONG_LOG) -> 
 async def _plant(gateway: Gateway, nats_url: str, long_log: int) -> dict[str, str]:
     await gateway.call("POST", "/config/sentry/secret", body={"secret": SENTRY_SECRET})
     await gateway.call("POST", "/config/github/secret", body={"secret": GITHUB_SECRET})
-    reports = [json.loads(path.read_text()) for path in sorted(PAYLOADS.glob("*.json"))] + list(REPORTS)
+    reports = [json.loads(path.read_text()) for path in sorted(PAYLOADS.glob("*.json"))]
+    reports += [{"title": title, "text": text} for title, text in REPORTS]
     for report in reports:
         source = guess_source(report)
         await send(gateway, report, source, {"sentry": SENTRY_SECRET, "github": GITHUB_SECRET}.get(source))
@@ -89,7 +92,7 @@ async def _plant(gateway: Gateway, nats_url: str, long_log: int) -> dict[str, st
     shop = max(clusters, key=lambda cluster: int(cluster["count"]))
     other = next(cluster for cluster in clusters if "invoice" in cluster["title"].lower())
     hostile = next(cluster for cluster in clusters if "script" in cluster["title"])
-    second = next(cluster for cluster in clusters if cluster["title"].startswith("parse_price raises"))
+    second = next(cluster for cluster in clusters if "Newsletter" in cluster["title"])
     bus = await connect(nats_url, service="orchestrator")
     try:
         jobs = {
@@ -107,11 +110,22 @@ async def _plant(gateway: Gateway, nats_url: str, long_log: int) -> dict[str, st
 def _job(job_id: str, cluster_id: str, status: JobStatus, **values: Any) -> Job:
     at = datetime.now(UTC) - timedelta(days=8)
     cluster = Cluster(
-        id=cluster_id, project_id=DEFAULT_PROJECT, title="planted", summary="", count=1, status="new", created_at=at, updated_at=at, revision=1
-    )  # fmt: skip
+        id=cluster_id,
+        project_id=DEFAULT_PROJECT,
+        title="planted",
+        count=1,
+        created_at=at,
+        updated_at=at,
+        revision=1,
+    )
     request = FixRequest(
-        job_id=job_id, project_id=DEFAULT_PROJECT, cluster_id=cluster_id, cluster=cluster, repo_url="https://github.com/corner/shop", created_at=at
-    )  # fmt: skip
+        job_id=job_id,
+        project_id=DEFAULT_PROJECT,
+        cluster_id=cluster_id,
+        cluster=cluster,
+        repo_url="https://github.com/corner/shop",
+        created_at=at,
+    )
     fields: dict[str, Any] = {
         "phase": "done",
         "runner": "sandbox_kilo",
@@ -221,20 +235,20 @@ async def _held_job(bus: Bus, cluster_id: str) -> str:
     name = "PLANTEDHELD0000000000000AA"
     key = f"patches/{DEFAULT_PROJECT}/{name}/1.diff"
     await bus.objects().put(key, PATCH.encode())
+    command = "python3 -m unittest"
+    before = Check(
+        command=command, on="base", exit_code=1, passed=False, seconds=3.2, output_tail="FAILED (failures=1)"
+    )
+    after = Check(command=command, on="patch", exit_code=0, passed=True, seconds=3.1, output_tail="OK")
+    workflow = ".github/workflows/ci.yml"
     report = Report(
-        verification=Verification(
-            checks=[
-                Check(command="python3 -m unittest", on="base", exit_code=1, passed=False, seconds=3.2, output_tail="FAILED (failures=1)"),
-                Check(command="python3 -m unittest", on="patch", exit_code=0, passed=True, seconds=3.1, output_tail="OK"),
-            ],
-            verdict="reproduced",
-        ),
-        findings=[GateFinding(rule="ci-config", verdict="hold", path=".github/workflows/ci.yml", detail="changes how the code is built")],
-        changed_files=["shop/pdf.py", ".github/workflows/ci.yml"],
-        outside_plan=[".github/workflows/ci.yml"],
+        verification=Verification(checks=[before, after], verdict="reproduced"),
+        findings=[GateFinding(rule="ci-config", verdict="hold", path=workflow, detail="changes how the code is built")],
+        changed_files=["shop/pdf.py", workflow],
+        outside_plan=[workflow],
         additions=2,
         deletions=2,
-    )  # fmt: skip
+    )
     failure = Failure(
         kind="gate",
         reason="The patch changes CI configuration.",
