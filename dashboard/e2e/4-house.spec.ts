@@ -2,6 +2,7 @@ import { expect, settled, test } from "./page";
 
 test("an API key is shown once and revoked", async ({ signedIn: page, up }) => {
   await page.goto(`${up.gateway}/settings`);
+  await settled(page);
   await page.getByLabel("Name", { exact: true }).last().fill("a script");
   await page.getByRole("button", { name: "Make a key" }).click();
   const key = page.locator(".copyable code");
@@ -69,6 +70,7 @@ test("a dead letter is dropped after it was asked", async ({ signedIn: page, up 
 
 test("single keys can be switched off", async ({ signedIn: page, up }) => {
   await page.goto(`${up.gateway}/settings`);
+  await settled(page);
   await page.keyboard.press("?");
   await expect(page.getByRole("dialog", { name: "Keys" })).toBeVisible();
   await page.keyboard.press("Escape");

@@ -67,7 +67,7 @@ test("hostile titles, logs and addresses are text", async ({ signedIn: page, up 
     `/r/${hostile_job}?tab=steps`,
     "/r",
     "/stuck",
-    "/search?q=script",
+    "/find?q=script",
   ]) {
     await page.goto(up.gateway + path);
     await expect(page.locator("main")).toBeVisible();

@@ -36,7 +36,7 @@ export function addresses(up: Stack): Record<string, string> {
   return {
     inbox: "/",
     "inbox-empty-view": "/?view=dismissed&q=nothing",
-    search: "/search?q=password",
+    search: "/find?q=password",
     cluster: `/c/${cluster}`,
     "cluster-history": `/c/${cluster}?tab=history`,
     "cluster-near": `/c/${cluster}?tab=near`,

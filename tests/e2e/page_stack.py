@@ -39,7 +39,7 @@ from tests.support.eventually import eventually
 LONG_LOG = 200_000
 HOSTILE = (
     "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>",
-    "\x1b[31mred\x1b[0m, \x1b[1;32mbold green\x1b[0m, \x1b[38;5;208m256 colours\x1b[0m, \x1b[38;2;90;200;250mRGB\x1b[0m",
+    "\x1b[31mred\x1b[0m, \x1b[1;32mbold\x1b[0m, \x1b[38;5;208m256 colours\x1b[0m, \x1b[38;2;90;200;250mRGB\x1b[0m",
     "\x1b]8;;javascript:document.title='owned'\x07click me\x1b]8;;\x07",
     "\x1b]8;;https://example.com/trace\x07a link\x1b]8;;\x07",
     "progress 10%\rprogress 55%\rprogress 100%",

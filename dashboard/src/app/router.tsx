@@ -24,7 +24,7 @@ export const router = createBrowserRouter([
           { path: "r", lazy: async () => ({ Component: (await import("@/features/jobs/jobs-page")).JobsPage }) },
           { path: "r/:id", lazy: async () => ({ Component: (await import("@/features/job/job-page")).JobPage }) },
           {
-            path: "search",
+            path: "find",
             lazy: async () => ({ Component: (await import("@/features/search/search-page")).SearchPage }),
           },
           {

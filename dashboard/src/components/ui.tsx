@@ -167,6 +167,9 @@ export function Dialog({ title, open, onClose, children, description }: DialogPr
           </RadixDialog.Title>
           {description ? <RadixDialog.Description className="muted wrap">{description}</RadixDialog.Description> : null}
           {children}
+          <RadixDialog.Close className="button button-quiet dialog-close" aria-label="Close">
+            ✕
+          </RadixDialog.Close>
         </RadixDialog.Content>
       </RadixDialog.Portal>
     </RadixDialog.Root>

@@ -67,7 +67,7 @@ function Find({ value, set }: FindProps) {
       role="search"
       onSubmit={(event) => {
         event.preventDefault();
-        if (value.trim()) void navigate(`/search?q=${encodeURIComponent(value)}`);
+        if (value.trim()) void navigate(`/find?q=${encodeURIComponent(value)}`);
       }}
     >
       <label>
@@ -130,7 +130,7 @@ function Found({
     <Empty title={find ? `No cluster here holds “${find}”` : `Nothing is ${VIEWS[view].toLowerCase()}`}>
       {find ? (
         <p>
-          <Link to={`/search?q=${encodeURIComponent(find)}`}>Search all reports</Link>
+          <Link to={`/find?q=${encodeURIComponent(find)}`}>Search all reports</Link>
         </p>
       ) : (
         <p className="muted">Other clusters are under “All”.</p>

@@ -1,10 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { spans } from "./ansi";
+import { plainText, spans } from "./ansi";
 
-const text = (line: string): string =>
-  spans(line)
-    .map((part) => part.text)
-    .join("");
+const text = plainText;
 
 describe("terminal text", () => {
   it("keeps colours and drops everything else a terminal obeys", () => {

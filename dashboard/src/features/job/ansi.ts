@@ -46,6 +46,13 @@ export function spans(line: string): Span[] {
   return found;
 }
 
+/** The text alone, for where the colours would not be readable. */
+export function plainText(line: string): string {
+  return spans(line)
+    .map((part) => part.text)
+    .join("");
+}
+
 function push(found: Span[], text: string, style: Style): void {
   const clean = text.replace(CONTROL, "\ufffd");
   for (const part of clean.split(HIDDEN)) {

@@ -1,6 +1,7 @@
 import { Empty } from "@/components/states";
 import { Badge } from "@/components/ui";
 import { duration } from "@/lib/time";
+import { plainText } from "./ansi";
 import type { JobLog } from "./job-log";
 import { Ansi, titleOf, toolOf } from "./log-lines";
 import type { LogStore, Part } from "./log-store";
@@ -49,7 +50,7 @@ function SaidPart({ part, store }: Props) {
     <div className="agent-said wrap">
       {lines.map((line, index) => (
         <span key={index}>
-          <Ansi text={line.text.slice(0, 2000)} />
+          {plainText(line.text.slice(0, 2000))}
           {"\n"}
         </span>
       ))}
@@ -74,9 +75,7 @@ function Step({ part, store }: Props) {
           {part.failed ? "✕ " : ""}
           {NAMES[tool]}
         </Badge>
-        <code className="wrap">
-          <Ansi text={titleOf(title).slice(0, 300)} />
-        </code>
+        <code className="wrap">{plainText(titleOf(title).slice(0, 300))}</code>
         <span className="small muted">
           {tool === "edit" && added + removed > 0 ? `+${String(added)} −${String(removed)}` : ""}
           {seconds >= 1 ? ` ${duration(seconds)}` : ""}
