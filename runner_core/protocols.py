@@ -4,7 +4,7 @@ A third runner implements ``SandboxProvider`` and ``Sandbox``, passes
 ``tests/contract/test_sandbox_conformance.py``, and calls ``runner_core.service.serve_runner`` with them.
 """
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -223,15 +223,25 @@ class ForgeError(Exception):
         self.failure = failure
 
 
+Tell = Callable[[str], Awaitable[None]]
+
+
+async def untold(text: str) -> None:
+    """Nobody listens."""
+
+
 class Forge(Protocol):
-    """Where the draft pull request goes. Both calls are safe to repeat; the token is never part of a URL."""
+    """Where the draft pull request goes. Both calls are safe to repeat; the token is never part of a URL.
+
+    ``tell`` gets words for the job's log, such as how long a forge asks us to wait.
+    """
 
     name: str
 
     def handles(self, repo_url: str) -> bool: ...
 
-    async def find(self, task: RunnerTask, token: str | None) -> Pull | None:
+    async def find(self, task: RunnerTask, token: str | None, tell: Tell = untold) -> Pull | None:
         """The pull request of this job, whatever its state."""
 
-    async def open(self, task: RunnerTask, draft: PullDraft, token: str | None) -> Pull:
+    async def open(self, task: RunnerTask, draft: PullDraft, token: str | None, tell: Tell = untold) -> Pull:
         """Look first, then create; a duplicate found on the way is adopted. Raises ForgeError."""

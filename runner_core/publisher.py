@@ -5,6 +5,8 @@ attempt with the same tree makes the same commit. The branch is pushed with a le
 this job's marker.
 """
 
+import asyncio
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +14,18 @@ from pathlib import Path
 from runner_core import pull_text
 from runner_core.git import Credentials, Git, GitError
 from runner_core.patch import Patch
-from runner_core.protocols import Forge, ForgeError, Pull, PullDraft
+from runner_core.protocols import Forge, ForgeError, Pull, PullDraft, Tell, untold
 from runner_core.source import Base, remote_url
 from schemas.attempts import RunnerTask
 from schemas.errors import Failure
 from schemas.jobs import Report, Usage
 
 PREFIX = "soulcaster/"
+PUSH_TRIES = 4
+REFUSED = re.compile(
+    r"returned error: 40[134]\b|Permission .*denied|Authentication failed|could not read (?:Username|Password)"
+    r"|terminal prompts disabled|[Rr]epository .*not found|Permission to|Write access"
+)
 _PERSON = {"GIT_AUTHOR_NAME": "Soulcaster", "GIT_AUTHOR_EMAIL": "fixes@soulcaster.invalid"}
 _COMMITTER = {"GIT_COMMITTER_NAME": "Soulcaster", "GIT_COMMITTER_EMAIL": "fixes@soulcaster.invalid"}
 
@@ -32,30 +39,51 @@ class Published:
 
 
 class Publisher:
-    """Publishes to the first forge that handles the repository."""
+    """Publishes to the first forge that handles the repository. ``pause``: seconds before a failed push is repeated."""
 
-    def __init__(self, forges: Sequence[Forge]) -> None:
-        self._forges = forges
+    def __init__(self, forges: Sequence[Forge], pause: float = 2.0) -> None:
+        self._forges, self._pause = forges, pause
 
     async def publish(
-        self, task: RunnerTask, base: Base, patch: Patch, report: Report, usage: Usage, token: str | None, scratch: Path
+        self,
+        task: RunnerTask,
+        base: Base,
+        patch: Patch,
+        report: Report,
+        usage: Usage,
+        token: str | None,
+        scratch: Path,
+        tell: Tell = untold,
     ) -> Published:
         """Push and open; a pull request of this job that exists, in any state, is adopted. Raises ForgeError."""
         forge = self._forge(task.repo_url)
         if not task.branch.startswith(PREFIX) or task.branch == task.base_branch:
             raise _failed(f"{task.branch!r} is no branch of ours.", "This is a defect of Soulcaster; report it.")
-        found = await forge.find(task, token)
+        found = await forge.find(task, token, tell)
         if found is not None and found.state != "open":
             return Published(task.branch, found)
         git = Git(base.git.folder, Credentials.write(scratch / "push", token) if token else None)
         try:
             commit = await _commit(base, patch, task)
-            await _push(git, task, commit)
         except GitError as error:
             raise _explain(error, task) from error
+        await self._pushed(git, task, commit)
         text = pull_text.body(task, report, usage)
         draft = PullDraft(task.branch, task.base_branch, commit, pull_text.title(task), text)
-        return Published(task.branch, found or await forge.open(task, draft, token))
+        return Published(task.branch, found or await forge.open(task, draft, token, tell))
+
+    async def _pushed(self, git: Git, task: RunnerTask, commit: str) -> None:
+        """A push that broke off may have been done; the next one looks first, so repeating is safe."""
+        pause = self._pause
+        for left in reversed(range(PUSH_TRIES)):
+            try:
+                return await _push(git, task, commit)
+            except GitError as error:
+                explained = _explain(error, task)
+                if not left or explained.failure.kind != "infrastructure":
+                    raise explained from error
+            await asyncio.sleep(pause)
+            pause *= 2
 
     def _forge(self, repo_url: str) -> Forge:
         for forge in self._forges:
@@ -91,19 +119,18 @@ async def _push(git: Git, task: RunnerTask, commit: str) -> None:
                 "Look at that branch; delete or rename it if it is not needed, then retry the job.",
             )
     lease = f"--force-with-lease={ref}:{there}"
-    await git("push", "-q", "--porcelain", "--no-verify", lease, url, f"{commit}:{ref}", timeout=300)
+    await git("push", "-q", "--no-verify", lease, url, f"{commit}:{ref}", timeout=300)
 
 
 def _explain(error: GitError, task: RunnerTask) -> ForgeError:
     said = error.detail
-    refused = ("403", "Permission", "denied", "Authentication failed", "could not read", "terminal prompts disabled")
-    if any(word in said for word in refused):
+    if REFUSED.search(said):
         return _failed(
             f"The branch cannot be pushed to {task.repo_url}.",
             "Give a token that may write contents and pull requests of this repository (X-GitHub-Token).",
             said,
         )
-    if "stale info" in said or "rejected" in said:
+    if "rejected" in said and "stale info" not in said:  # a stale lease: somebody pushed meanwhile; look again
         return _failed(f"The repository refused branch {task.branch}.", "Read the reason, then retry the job.", said)
     action = "It is tried again; if it stays, check that the repository's server answers."
     reason = "The branch could not be pushed."

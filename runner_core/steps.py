@@ -208,7 +208,7 @@ async def _published(bench: Bench, base: Base, patch: Patch, verification: Verif
     await bench.lease.publish()
     bench.pipe.phase = "publishing"
     published = await bench.kit.publisher.publish(
-        task, base, patch, report, bench.usage(), bench.own_token, bench.folder
+        task, base, patch, report, bench.usage(), bench.own_token, bench.folder, bench.pipe.system
     )
     await bench.pipe.system(f"branch {published.branch}, draft pull request {published.pull.url}")
     return Outcome("success", pr_url=published.pull.url, branch=published.branch)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from messaging.ports import Objects
-from runner_core.protocols import Pull, PullDraft
+from runner_core.protocols import Pull, PullDraft, Tell, untold
 from runner_core.pull_text import marker
 from schemas.attempts import RunnerTask
 
@@ -45,14 +45,14 @@ class LocalForge:
     def handles(self, repo_url: str) -> bool:
         return repo_url.startswith(("/", "file://"))
 
-    async def find(self, task: RunnerTask, token: str | None) -> Pull | None:
+    async def find(self, task: RunnerTask, token: str | None, tell: Tell = untold) -> Pull | None:
         data = await self._objects.get(_name(task))
         if data is None:
             return None
         record = msgspec.json.decode(data, type=PullRecord)
         return Pull(url=record.url, number=record.number, state=record.state)
 
-    async def open(self, task: RunnerTask, draft: PullDraft, token: str | None) -> Pull:
+    async def open(self, task: RunnerTask, draft: PullDraft, token: str | None, tell: Tell = untold) -> Pull:
         url = f"{self._public_url}/pulls/{task.project_id}/{task.job_id}"
         record = PullRecord(
             number=task.job_id,
