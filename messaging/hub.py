@@ -7,7 +7,7 @@ nothing but its own paging.
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
@@ -21,6 +21,7 @@ log = logger("messaging.hub")
 RING_MESSAGES: Final = 4096
 RING_BYTES: Final = 8 * 1024 * 1024
 IDLE_SECONDS: Final = 10.0
+JOINED_BYTES: Final = 128 * 1024  # in one piece; a viewer that does not read holds two of them at most
 TURN: Final = 64
 # With many viewers they are woken less often: waking a thousand for each message would keep the loop busy with nothing
 # else, and all of them would see everything later than with a pause of 50 ms.
@@ -82,7 +83,8 @@ class LogHub:
                 if isinstance(step, CaughtUp | Lagged):
                     yield step
                 else:
-                    yield Frames(b"".join([frame for _, frame in step]), step[-1][0].sequence, len(step))
+                    for frames in _joined(step):
+                        yield frames
 
     async def close(self) -> None:
         """End the follower; viewers end too."""
@@ -181,6 +183,18 @@ class LogHub:
             self._waking = None
         self._changed.set()
         self._changed = asyncio.Event()
+
+
+def _joined(step: list[tuple[Stored, bytes]]) -> Iterator[Frames]:
+    """Rendered messages in pieces of about JOINED_BYTES; made one by one, as they are asked for."""
+    held: list[bytes] = []
+    size = 0
+    for stored, frame in step:
+        held.append(frame)
+        size += len(frame)
+        if size >= JOINED_BYTES or stored is step[-1][0]:
+            yield Frames(b"".join(held), stored.sequence, len(held))
+            held, size = [], 0
 
 
 class Hubs:
