@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import nats
 import structlog
@@ -45,8 +46,7 @@ class Viewer(asyncio.Protocol):
         self.seen, self.open = 0, False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        transport.write(self._request)
+        cast(asyncio.Transport, transport).write(self._request)  # uvloop's is not a subclass
 
     def data_received(self, data: bytes) -> None:
         now = time.time()
@@ -110,7 +110,8 @@ async def bare_server(url: str, port: int) -> None:
     async def spread(message: Msg) -> None:
         frame = b"event: log\ndata: " + message.data + b"\n\n"
         for response in responses:
-            await response.write(frame)
+            with suppress(ConnectionError):
+                await response.write(frame)
 
     client = await nats.connect(url)
     await client.subscribe("logs.p.bare", cb=spread)
@@ -157,7 +158,7 @@ async def watched(url: str, path: str, key: str, viewers: int, rate: int, write:
     argv = [sys.executable, "-m", "benchmarks.bench_sse", "view", port, path, key, str(viewers), str(rate * SECONDS)]
     clients = await asyncio.create_subprocess_exec(*argv, stdout=asyncio.subprocess.PIPE)
     assert clients.stdout is not None
-    assert (await clients.stdout.readline()).strip() == b"ready"
+    assert (await asyncio.wait_for(clients.stdout.readline(), 60)).strip() == b"ready"
     await steady(write, rate)
     found: dict[str, float] = json.loads(await clients.stdout.readline())
     await clients.wait()
