@@ -4,9 +4,12 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.support.embedded import command, processes_of
 
 
+@pytest.mark.timeout(600)  # a real agent on two busy cores
 async def test_the_demo_ends_with_one_branch_and_one_draft_pull_request_that_fix_the_bug(tmp_path: Path) -> None:
     data = tmp_path / "demo"
     code, out, err = await command("up", "--demo", "--data", str(data), "--port", "0")

@@ -64,7 +64,12 @@ async def command(*arguments: str, stdin: bytes = b"", env: dict[str, str] | Non
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, err = await asyncio.wait_for(process.communicate(stdin), 300)
+    try:
+        out, err = await asyncio.wait_for(process.communicate(stdin), 540)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     assert process.returncode is not None
     return process.returncode, out.decode(), err.decode()
 
