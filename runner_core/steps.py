@@ -175,11 +175,14 @@ async def _save(bench: Bench, base: Base, sandbox: Sandbox) -> None:
 
 
 async def _taken(bench: Bench, base: Base, bundle: bytes) -> Patch:
-    """Store bundle and diff, and describe the patch. Raises PatchError."""
+    """Describe the patch, and store bundle and diff unless they hold a secret. Raises PatchError, AttemptFailed."""
     objects, keys = bench.kit.bus.objects(), artifacts.keys(bench.task)
+    patch = await take_in(base, bundle, bench.task.limits)
+    if found := gate.secrets_in(patch, bench.needles):
+        bench.lease.report = reporting.report(patch, bench.task.plan, Verification(), found, "")
+        raise AttemptFailed(reporting.blocked(found))
     await objects.put(keys.bundle, bundle)
     bench.lease.bundle_key = keys.bundle
-    patch = await take_in(base, bundle, bench.task.limits)
     await objects.put(keys.patch, patch.diff)
     bench.lease.patch_key = keys.patch
     return patch

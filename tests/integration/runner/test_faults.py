@@ -50,21 +50,24 @@ async def test_a_bad_agent_has_a_named_end_and_leaves_nothing(
 
 
 @pytest.mark.parametrize(
-    ("script", "rule"),
+    ("script", "rule", "kept"),
     [
-        pytest.param(f"{FIX}; ln -s /etc/passwd passwd", "passwd", id="symlink out"),
-        pytest.param(f"{FIX}; printf 'token = \"%s\"\\n' {MODEL_KEY} > shop/conf.py", "conf.py", id="secret in a file"),
+        pytest.param(f"{FIX}; ln -s /etc/passwd passwd", "passwd", "patches/p/JOB1/1.diff", id="symlink out"),
+        pytest.param(
+            f"{FIX}; printf 'token = \"%s\"\\n' {MODEL_KEY} > shop/conf.py", "conf.py", None, id="secret in a file"
+        ),
     ],
 )
-async def test_a_dangerous_patch_is_refused_and_kept_for_a_look(
-    nats: NatsServer, bus: NatsBus, tmp_path: Path, script: str, rule: str
+async def test_a_dangerous_patch_is_refused_and_kept_for_a_look_unless_it_holds_a_secret(
+    nats: NatsServer, bus: NatsBus, tmp_path: Path, script: str, rule: str, kept: str | None
 ) -> None:
     job, log, at = await _job(bus, nats, tmp_path, script, SMALL)
     assert job.status == "failed", log
     assert job.failure is not None
     assert job.failure.kind == "gate"
     assert rule in job.failure.reason
-    assert job.patch_key == "patches/p/JOB1/1.diff"
+    assert job.patch_key == kept
+    assert (job.bundle_key is None) == (kept is None)
     assert at.branches() == ["main"]
 
 
