@@ -11,7 +11,7 @@ BENCH_DATA ?= ../shared/bench
 # twice fails.
 pytest = $(BIN)/pytest -q $(1) || { echo "Once more, only what failed:"; $(BIN)/pytest -q --last-failed --last-failed-no-failures none $(1); }
 
-.PHONY: help setup demo test check format lint types imports unit integration chaos e2e bench bench-clustering \
+.PHONY: help setup demo test check format lint types imports unit integration chaos e2e page bench bench-clustering \
         bench-localization generate lock up clean compose-credentials
 
 help: ## this list
@@ -64,7 +64,10 @@ chaos: .venv/.ready agents/node_modules/.ready ## promises under kill -9
 	@$(call pytest,tests/chaos)
 
 e2e: setup ## a person at the terminal and in the browser
-	@$(call pytest,tests/e2e)
+	@$(call pytest,tests/e2e --ignore=tests/e2e/test_page.py)
+
+page: setup ## the page in Chromium: the main path by keyboard, axe, long logs, hostile texts (ten minutes)
+	@$(call pytest,tests/e2e/test_page.py)
 
 bench: .venv/.ready ## measured claims as JSON lines
 	@for file in benchmarks/bench_*.py; do $(BIN)/python -m benchmarks.$$(basename $$file .py); done
