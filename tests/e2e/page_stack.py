@@ -1,4 +1,3 @@
-# ruff: noqa: E501  (each hostile title and scripted log line is one string)
 """The instance that the page is tried on: everything real, the model replayed, and some things planted to look at.
 
 ``python -m tests.e2e.page_stack --data FOLDER [--port N] --ready FILE`` runs until it is stopped. The ready file is the
