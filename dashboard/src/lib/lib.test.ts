@@ -51,6 +51,7 @@ describe("time", () => {
     const now = Date.parse("2026-11-23T12:00:00Z");
     expect(ago("2026-11-23T11:59:40Z", now)).toBe("just now");
     expect(ago("2026-11-23T09:00:00Z", now)).toBe("3 hours ago");
+    expect(duration(0.42)).toBe("0.4 s");
     expect(duration(59.6)).toBe("1 min 00 s");
     expect(duration(3725)).toBe("1 h 02 min");
   });

@@ -16,8 +16,9 @@ export function ago(iso: string, now: number = Date.now()): string {
   return "just now";
 }
 
-/** "2 min 05 s", for durations of jobs and phases. */
+/** "0.4 s", "48 s", "2 min 05 s": how long jobs and phases took. */
 export function duration(seconds: number): string {
+  if (seconds > 0 && seconds < 9.95) return `${seconds.toFixed(1)} s`;
   const whole = Math.max(0, Math.round(seconds));
   if (whole < 60) return `${String(whole)} s`;
   const minutes = Math.floor(whole / 60);

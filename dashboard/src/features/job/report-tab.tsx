@@ -52,21 +52,23 @@ function Tests({ report }: { readonly report: Report }) {
   const [tone, text] = VERDICTS[verification.verdict] ?? ["muted", verification.verdict];
   return (
     <Panel title="Verification">
-      <p className={`banner tone-${tone} wrap`}>
-        {text} {verification.reason}
-      </p>
-      {verification.checks.map((check) => (
-        <details key={`${check.on}${check.command}`} open={!check.passed && check.on === "patch"}>
-          <summary>
-            <Badge tone={check.passed ? "good" : "bad"}>{check.passed ? "✓ passed" : "✕ failed"}</Badge> on the{" "}
-            {check.on === "base" ? "base commit" : "patch"}: <code className="wrap">{check.command}</code> (
-            {duration(check.seconds)})
-          </summary>
-          <pre className="block small">
-            <Untrusted text={check.output_tail} />
-          </pre>
-        </details>
-      ))}
+      <div className="stack-tight">
+        <p className={`banner tone-${tone} wrap`}>
+          {text} {verification.reason}
+        </p>
+        {verification.checks.map((check) => (
+          <details key={`${check.on}${check.command}`} open={!check.passed && check.on === "patch"}>
+            <summary>
+              <Badge tone={check.passed ? "good" : "bad"}>{check.passed ? "✓ passed" : "✕ failed"}</Badge> on the{" "}
+              {check.on === "base" ? "base commit" : "patch"}: <code className="wrap">{check.command}</code> (
+              {duration(check.seconds)})
+            </summary>
+            <pre className="block small">
+              <Untrusted text={check.output_tail} />
+            </pre>
+          </details>
+        ))}
+      </div>
     </Panel>
   );
 }
