@@ -295,7 +295,11 @@ async def test_at_most_pending_messages_are_out_at_once(one: Bus) -> None:
     assert [delivery.data for delivery in out] == [b"0", b"1", b"2", b"3"]
     for delivery in out:
         await delivery.ack()
-    assert [delivery.data for delivery in await one.fetch(QUICK, batch=10)] == [b"4", b"5"]
+    rest: set[bytes] = set()
+    while rest != {b"4", b"5"}:  # one of them may have gone to the fetch given up above, which hands it back
+        found = await one.fetch(QUICK, batch=10)
+        assert found
+        rest |= {delivery.data for delivery in found}
 
 
 async def test_acknowledged_work_leaves_the_queue(one: Bus) -> None:
