@@ -1,10 +1,11 @@
 """Who may do what: roles, API keys, session ids and the cross-site check. Pure; the stores are in directory.py."""
 
+import base64
 import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal, get_args
 from urllib.parse import urlsplit
@@ -25,21 +26,57 @@ _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks. ``project`` None means every project; ``key_id`` is what a revocation names."""
+    """Who asks. ``role`` is held in ``project`` (None: in every project), ``roles`` names more by project.
+
+    ``key_id`` is what a revocation names, ``login`` a person's GitHub login.
+    """
 
     name: str
     role: str
     project: str | None = None
     kind: Literal["key", "session", "open"] = "key"
     key_id: str = ""
+    roles: Mapping[str, str] = field(default_factory=dict)
+    login: str = ""
 
-    def may(self, role: str) -> bool:
-        """Whether a route whose least role is ``role`` is open to this caller."""
-        return role in _GRANTS.get(self.role, frozenset())
+    def role_in(self, project: str | None) -> str:
+        """The role in a project, empty when it is closed to the caller. None asks for the role in every project."""
+        wide = self.role if self.project in (None, project) else ""
+        return higher(wide, self.roles.get(project, "")) if project is not None else wide
+
+    def may(self, role: str, project: str | None) -> bool:
+        """Whether what needs ``role`` is open to this caller in a project; None: in every project."""
+        return reaches(self.role_in(project), role)
+
+    def may_somewhere(self, role: str) -> bool:
+        """Whether any project opens to this caller what needs ``role``."""
+        return any(reaches(held, role) for held in (self.role, *self.roles.values()))
 
     def sees(self, project: str) -> bool:
-        """Whether the caller's key reaches this project."""
-        return self.project is None or self.project == project
+        """Whether the caller reaches this project at all."""
+        return self.role_in(project) != ""
+
+    @property
+    def only_project(self) -> str | None:
+        """The one project of a caller that has one; None for several and for all."""
+        if self.role:
+            return self.project
+        return next(iter(self.roles)) if len(self.roles) == 1 else None
+
+
+def reaches(held: str, role: str) -> bool:
+    """Whether who holds one role may do what needs another."""
+    return role in _GRANTS.get(held, frozenset())
+
+
+def reached(held: str) -> list[str]:
+    """The roles whose work is open to who holds one, least first."""
+    return [role for role in ROLES if reaches(held, role)]
+
+
+def higher(one: str, other: str) -> str:
+    """The role of the two that opens more; empty is no role."""
+    return max(one, other, key=lambda role: len(_GRANTS.get(role, frozenset())))
 
 
 def new_key() -> tuple[str, str]:
@@ -79,6 +116,23 @@ def same(left: str, right: str) -> bool:
 def session_token(cookie: str) -> str:
     """The name a session is stored under: a hash, so that the store cannot be replayed as a cookie."""
     return hashlib.sha256(cookie.encode()).hexdigest()[:40]
+
+
+def local_path(path: str | None) -> str:
+    """Where to go after signing in: a path of ours, ``/`` for anything that could lead to another site."""
+    if path is None or not path.startswith("/") or path.startswith("//") or len(path) > 500:
+        return "/"
+    return path if path.isascii() and path.isprintable() and "\\" not in path else "/"
+
+
+def challenge(verifier: str) -> str:
+    """The S256 code challenge of a verifier (RFC 7636, section 4.2)."""
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
+
+
+def admin_mark(admin_key: str) -> str:
+    """What a session made with the admin key remembers of it, so that another admin key ends the session."""
+    return "admin." + hashlib.sha256(admin_key.encode()).hexdigest()[:24]
 
 
 def bearer(headers: Mapping[str, str]) -> str | None:

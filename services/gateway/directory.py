@@ -9,6 +9,8 @@ from contextlib import aclosing
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
+import msgspec
+
 from messaging.ports import Bus, CaughtUp, State
 from runtime import logs
 from schemas import subjects
@@ -24,18 +26,27 @@ IDEMPOTENT = timedelta(hours=24)
 
 
 class Session(Message, frozen=True, kw_only=True):
-    """KV ``projects``, key ``session.<hash of the cookie>``: a signed-in browser."""
+    """KV ``projects``, key ``session.<hash of the cookie>``: a signed-in browser.
+
+    A person signed in with GitHub has ``login`` and ``orgs`` and no ``role``: it is looked up at each request.
+    """
 
     name: str
     role: str
     project_id: str | None = None
     key_id: str = ""
+    login: str = ""
+    orgs: tuple[str, ...] = ()
     created_at: Timestamp
     seen_at: Timestamp
 
     def alive(self, now: datetime) -> bool:
         """Idle at most 12 h, at most 7 days in all."""
         return now - self.seen_at < IDLE and now - self.created_at < ABSOLUTE
+
+    def seen(self, now: datetime) -> "Session":
+        """The session, used again."""
+        return msgspec.structs.replace(self, seen_at=now)
 
 
 class Shelf(Generic[T]):

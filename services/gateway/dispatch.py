@@ -1,5 +1,6 @@
 """From a line of the table to an answer: who asks, for which project, with what, and how it is sent back."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -7,9 +8,10 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from schemas import subjects
-from services.gateway import auth, idempotency, reading
+from services.gateway import access, auth, idempotency, reading
 from services.gateway.auth import Principal
 from services.gateway.context import Gateway
+from services.gateway.directory import Session
 from services.gateway.problems import Problem, invalid
 from services.gateway.table import Answer, Call, Route
 
@@ -30,6 +32,8 @@ async def dispatch(route: Route, request: web.Request) -> web.StreamResponse:
     value = reading.parse(call.raw) if _has_body(call) else None
     if route.project:
         call.project_id = await project_of(call, value)
+        if not route.signed:
+            authorise_in(call, call.project_id)
     call.query = reading.query(route.query, dict(request.query))
     call.body = _body(route, value)
     return await _answer(call)
@@ -59,7 +63,7 @@ async def authenticate(gateway: Gateway, request: web.Request) -> Principal | No
     key = auth.bearer(request.headers)
     if key is not None:
         return await principal_of_key(gateway, key)
-    cookie = request.cookies.get(COOKIE) or request.cookies.get(f"__Host-{COOKIE}")
+    cookie = request.cookies.get(cookie_name(gateway))
     if cookie:
         return await _principal_of_cookie(gateway, request, cookie)
     if gateway.open:
@@ -67,6 +71,16 @@ async def authenticate(gateway: Gateway, request: web.Request) -> Principal | No
             raise Problem(403, "cross_site", "This gateway has no key and answers only this machine's own pages.")
         return Principal("local", "admin", kind="open")
     return None
+
+
+def secure(gateway: Gateway) -> bool:
+    """Whether browsers reach this gateway over TLS."""
+    return gateway.settings.base_url.startswith("https://")
+
+
+def cookie_name(gateway: Gateway, base: str = COOKIE) -> str:
+    """A cookie's name. Over TLS it has the prefix that keeps other hosts of the domain from planting one."""
+    return f"__Host-{base}" if secure(gateway) else base
 
 
 def _own_page_or_program(gateway: Gateway, request: web.Request) -> bool:
@@ -83,7 +97,7 @@ def own_origins(gateway: Gateway, request: web.Request) -> frozenset[str]:
 async def principal_of_key(gateway: Gateway, key: str) -> Principal:
     """Whose key this is; Problem 401."""
     if gateway.admin_key and auth.same(key, gateway.admin_key):
-        return Principal("admin", "admin")
+        return Principal("admin", "admin", key_id=auth.admin_mark(key))
     key_id = auth.key_id_of(key)
     if key_id is not None and gateway.pepper is not None:
         record = await gateway.directory.keys.find(key_id)
@@ -103,33 +117,85 @@ async def principal_of_key(gateway: Gateway, key: str) -> Principal:
 
 async def _principal_of_cookie(gateway: Gateway, request: web.Request, cookie: str) -> Principal | None:
     session = await gateway.directory.sessions.find(auth.session_token(cookie))
-    if session is None or not session.alive(gateway.clock.now()):
+    if session is None or not session.alive(gateway.clock.now()) or not await _still_backed(gateway, session):
         return None
-    if session.key_id:
-        record = await gateway.directory.keys.find(session.key_id)
-        if record is None or not auth.usable(record, gateway.clock.now()):
-            return None
     if not auth.same_site(request.method, request.headers, own_origins(gateway, request)):
         raise Problem(403, "cross_site", "A page of another site may not do this with your session.")
+    if session.login:
+        return principal_of_person(gateway, session.login, session.orgs)
     return Principal(session.name, session.role, session.project_id, kind="session", key_id=session.key_id)
 
 
+async def _still_backed(gateway: Gateway, session: Session) -> bool:
+    """A session made with a key lasts no longer than the key."""
+    if not session.key_id:
+        return True
+    if session.key_id.startswith("admin."):
+        return bool(gateway.admin_key) and auth.same(session.key_id, auth.admin_mark(gateway.admin_key))
+    record = await gateway.directory.keys.find(session.key_id)
+    return record is not None and auth.usable(record, gateway.clock.now())
+
+
+def principal_of_person(gateway: Gateway, login: str, orgs: Iterable[str]) -> Principal | None:
+    """A person as the lists have them now; None when no list names them."""
+    wide, roles = access.roles_of(login, orgs, grants(gateway))
+    return Principal(login, wide, kind="session", roles=roles, login=login) if wide or roles else None
+
+
+def grants(gateway: Gateway) -> list[access.Grant]:
+    """Everybody who may sign in with GitHub."""
+    return access.all_grants(gateway.settings.github_allowed_logins, gateway.directory.projects.values)
+
+
 def authorise(call: Call) -> None:
-    """Problem 401 or 403 unless the caller's role reaches the route. The only place that decides this."""
-    role = call.route.role
+    """Problem 401 or 403 unless the caller's role reaches the route anywhere; its project is checked when known."""
+    role, caller = call.route.role, call.principal
     if role is None:
         return
-    if call.principal is None:
+    if caller is None:
         raise Problem(
             401,
             "no_key",
             "Send an API key as `Authorization: Bearer <key>`, or sign in through the link `soulcaster up` printed.",
             headers={"WWW-Authenticate": "Bearer"},
+            sign_in=call.gateway.settings.sign_in_ways,
         )
-    if not call.principal.may(role):
-        raise Problem(403, "role", f"This needs the role {role}; your key has {call.principal.role}.")
-    if call.route.instance and call.principal.project is not None:
-        raise Problem(403, "instance", "This concerns all projects; your key is for one project only.")
+    if not caller.may_somewhere(role):
+        raise refused(call, role, caller.only_project)
+    if call.route.instance and not caller.may(role, None):
+        if caller.role_in(None):
+            raise refused(call, role, None)
+        raise Problem(403, "instance", f"This concerns all projects; {_whose(caller)} is for some projects only.")
+
+
+def authorise_in(call: Call, project_id: str) -> None:
+    """Problem 403 unless the caller's role in the project reaches the route."""
+    role, caller = call.route.role, call.principal
+    if role is not None and caller is not None and not caller.may(role, project_id):
+        raise refused(call, role, project_id)
+
+
+def refused(call: Call, role: str, project_id: str | None) -> Problem:
+    """403 that says what is missing and whom to ask."""
+    caller = call.principal
+    assert caller is not None
+    asked = access.admins(grants(call.gateway), project_id)
+    held = caller.role_in(project_id) or caller.role
+    where = f" in project {project_id}" if project_id else ""
+    who = f"an admin{where}" + (f" ({', '.join(asked[:5])})" if asked else ", or whoever holds the admin key,")
+    how = "can give you that role." if caller.login else "can make a key that has it."
+    return Problem(
+        403,
+        "role",
+        f"This needs the role {role}{where}; {_whose(caller)} has {held or 'none there'}. {who.capitalize()} {how}",
+        needed=role,
+        held=held or None,
+        granted_by=asked[:5],
+    )
+
+
+def _whose(caller: Principal) -> str:
+    return caller.login if caller.login else "your key"
 
 
 def check_path(request: web.Request) -> None:
@@ -152,7 +218,7 @@ async def project_of(call: Call, value: Any) -> str:
         inner = value.get("project_id")
         named = inner if isinstance(inner, str) else None
     if not named and call.principal is not None:
-        named = call.principal.project
+        named = _own_project(call.principal, call.gateway.settings.default_project)
     project_id = named or call.gateway.settings.default_project
     if not project_id:
         raise Problem(400, "project_required", "project_id is required")
@@ -162,6 +228,11 @@ async def project_of(call: Call, value: Any) -> str:
         raise Problem(404, "project_not_found", "Project not found")
     await call.gateway.project(project_id)
     return project_id
+
+
+def _own_project(caller: Principal, default: str) -> str | None:
+    """The caller's project where the default one is closed to them."""
+    return caller.only_project or (None if caller.sees(default) else next(iter(sorted(caller.roles)), None))
 
 
 async def read_body(request: web.Request, limit: int) -> bytes:

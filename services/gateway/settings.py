@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from runtime.settings import SettingsError
+from services.gateway import access
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,17 +48,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     github_token: Annotated[str, Meta(description="Token of POST /api/trigger-agent when the caller sends none.")] = ""
     github_owner: Annotated[str, Meta(description="Owner that POST /api/trigger-agent falls back to.")] = ""
     github_repo: Annotated[str, Meta(description="Repository that POST /api/trigger-agent falls back to.")] = ""
-    github_oauth_url: Annotated[str, Meta(description="Where GitHub sign-in happens.")] = "https://github.com"
+    github_oauth_url: Annotated[
+        str, Meta(description="Where GitHub sign-in happens; GitHub Enterprise Server: its own address.")
+    ] = "https://github.com"
     github_oauth_client_id: Annotated[str, Meta(description="OAuth app of GitHub sign-in; empty = no sign-in.")] = ""
     github_oauth_client_secret: Annotated[str, Meta(description="Its secret.")] = ""
     github_allowed_logins: Annotated[
-        str, Meta(description="login=role pairs, separated by commas, that may sign in; others are refused.")
+        str,
+        Meta(
+            description="Who may sign in: ann=admin, org:acme=viewer, bob=operator@shop. A role without a project "
+            "holds in all; projects keep lists of their own besides (POST /projects/ID/access)."
+        ),
     ] = ""
 
     def __post_init__(self) -> None:
         """Refuse settings that would leave the door open: the process then ends with exit code 78."""
         if self.admin_key and len(self.admin_key) < 16:
             raise SettingsError("ADMIN_KEY is shorter than 16 characters; make one with `openssl rand -hex 24`.")
+        self._check_sign_in()
         if self.loopback:
             return
         if not (self.admin_key or self.admin_key_file):
@@ -70,6 +78,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 "SOULCASTER_SECRET_KEY is not set: secrets could not be sealed. Make one with "
                 "`openssl rand -base64 32` and give the same to every service."
             )
+
+    def _check_sign_in(self) -> None:
+        try:
+            access.parse(self.github_allowed_logins)
+        except ValueError as why:
+            raise SettingsError(f"GITHUB_ALLOWED_LOGINS: {why}.") from why
+        if not self.github_oauth_client_id:
+            return
+        if not self.github_oauth_client_secret:
+            raise SettingsError("GITHUB_OAUTH_CLIENT_ID is set and GITHUB_OAUTH_CLIENT_SECRET is not.")
+        if not self.public_url and not self.loopback:
+            raise SettingsError("GitHub sign-in needs PUBLIC_URL: the address GitHub sends browsers back to.")
+
+    @property
+    def sign_in_ways(self) -> list[str]:
+        """``key``, and ``github`` where it is configured."""
+        return ["key", "github"] if self.github_oauth_client_id else ["key"]
 
     @property
     def loopback(self) -> bool:

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from services.gateway.dispatch import authenticate, authorise
+from services.gateway.dispatch import authenticate, authorise, authorise_in
 from services.gateway.edge import STREAMS
 from services.gateway.problems import Problem, invalid
 from services.gateway.table import Call
@@ -117,9 +117,10 @@ async def _still_allowed(call: Call) -> bool:
     try:
         call.principal = await authenticate(call.gateway, call.request)
         authorise(call)
+        authorise_in(call, call.project_id)
     except Problem:
         return False
-    return call.principal is None or call.principal.sees(call.project_id)
+    return True
 
 
 def _drop(request: web.Request) -> None:

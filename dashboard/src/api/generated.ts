@@ -624,6 +624,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/clusters/{cluster_id}/plan/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Look whether the plan is stale
+         * @description Ask the planner now whether files of the plan have changed on its branch; a note of the plan says so. Least role: `triager`.
+         */
+        post: operations["check_plan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/clusters/{cluster_id}/plan/versions": {
         parameters: {
             query?: never;
@@ -633,7 +653,7 @@ export interface paths {
         };
         /**
          * Every version of the plan
-         * @description Every version kept, newest first. Least role: `viewer`.
+         * @description Every version kept, newest first: its author, its time, and what it changed (``changed_fields``, ``diff``). Least role: `viewer`.
          */
         get: operations["plan_versions"];
         put?: never;
@@ -840,8 +860,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The diff
-         * @description The diff of the last attempt that made one. Least role: `viewer`.
+         * The diff: what the job has done, also one that runs, failed or was cancelled
+         * @description The newest diff that an attempt made or saved, also of a job that failed, was cancelled or still runs. Least role: `viewer`.
          */
         get: operations["patch"];
         put?: never;
@@ -1020,6 +1040,50 @@ export interface paths {
         patch: operations["edit_project"];
         trace?: never;
     };
+    "/projects/{project_id}/access": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who may sign in with GitHub
+         * @description People and organisations that may sign in with GitHub; ``from`` says which list names them. Least role: `admin`.
+         */
+        get: operations["list_members"];
+        put?: never;
+        /**
+         * Let a GitHub login or organisation in
+         * @description Let a login or an organisation in, or change its role; it holds from the next request on. Least role: `admin`.
+         */
+        post: operations["grant_role"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/projects/{project_id}/access/{kind}/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Take a GitHub login or organisation off the list
+         * @description Take a name off the project's list; open sessions and streams of theirs end. Least role: `admin`.
+         */
+        delete: operations["revoke_role"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/keys": {
         parameters: {
             query?: never;
@@ -1073,7 +1137,7 @@ export interface paths {
         };
         /**
          * Who is signed in
-         * @description Who is signed in; keeps the session from ending for idleness. Open to all.
+         * @description Who is signed in, and what they may do in the project asked about; keeps the session from ending for idleness. Open to all.
          */
         get: operations["session_info"];
         put?: never;
@@ -1101,7 +1165,7 @@ export interface paths {
         };
         /**
          * Sign in with GitHub
-         * @description Send the browser to GitHub, with state and PKCE (RFC 7636). Open to all.
+         * @description Send the browser to GitHub, with state and PKCE (RFC 7636). ``next`` is a path of ours to come back to. Open to all.
          */
         get: operations["github_sign_in"];
         put?: never;
@@ -1121,7 +1185,7 @@ export interface paths {
         };
         /**
          * Back from GitHub
-         * @description Back from GitHub: a session for those on the list, with the role written there. Open to all.
+         * @description Back from GitHub: a session for those on the lists, the reason in words for the others. Open to all.
          */
         get: operations["github_callback"];
         put?: never;
@@ -1904,6 +1968,18 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * Again
+         * @description How to repeat; all optional.
+         */
+        Again: {
+            /**
+             * Force
+             * @description Go on although similar work is open, or the plan is stale.
+             * @default false
+             */
+            force: boolean;
+        };
         /**
          * AgentJob
          * @description A fix job.
@@ -3020,6 +3096,40 @@ export interface components {
             github_repo_url: string | null;
         };
         /**
+         * Member
+         * @description A line of the list. `from` is `project`, or `installation` for GITHUB_ALLOWED_LOGINS.
+         */
+        Member: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "user" | "org";
+            /** Name */
+            name: string;
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "ingest" | "viewer" | "triager" | "operator" | "admin";
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * Members
+         * @description Who may sign in with GitHub.
+         */
+        Members: {
+            /** Items */
+            items: components["schemas"]["Member"][];
+            /** Project Id */
+            project_id: string;
+            /** Sign In */
+            sign_in: string[];
+        } & {
+            [key: string]: unknown;
+        };
+        /**
          * Merge
          * @description Clusters to take into this one.
          */
@@ -3073,6 +3183,11 @@ export interface components {
              * @default null
              */
             runner: string | null;
+            /**
+             * Force
+             * @default false
+             */
+            force: boolean;
         };
         /**
          * NewKey
@@ -3099,6 +3214,26 @@ export interface components {
              * @default 365
              */
             days: number;
+        };
+        /**
+         * NewMember
+         * @description A GitHub login or organisation, and its role in the project.
+         */
+        NewMember: {
+            /**
+             * Kind
+             * @default user
+             * @enum {string}
+             */
+            kind: "user" | "org";
+            /** Name */
+            name: string;
+            /**
+             * Role
+             * @default viewer
+             * @enum {string}
+             */
+            role: "ingest" | "viewer" | "triager" | "operator" | "admin";
         };
         /**
          * NewProject
@@ -3162,6 +3297,8 @@ export interface components {
          *
          *         ``grounded`` is ``model`` when hypotheses and steps came from a model and were checked against the repository,
          *         ``evidence`` when they came from retrieval alone. A person wrote ``edited_fields``: they survive regeneration.
+         *         ``changed_fields`` and ``diff`` (unified, shortened) say what differs from the version before. ``checked_at`` is
+         *         when ``base_commit`` was last compared with the tip of its branch.
          */
         Plan: {
             /** @default 1 */
@@ -3225,6 +3362,12 @@ export interface components {
             approved_by: string | null;
             /** @default null */
             approved_at: string | null;
+            /** @default null */
+            checked_at: string | null;
+            /** @default [] */
+            changed_fields: string[];
+            /** @default  */
+            diff: string;
             created_at: string;
             updated_at: string;
         };
@@ -3610,6 +3753,8 @@ export interface components {
         /**
          * Report
          * @description Verification and gate report of an attempt, as shown with the job and in the pull request.
+         *
+         *         ``resumed_from`` is the attempt whose saved work this one went on from.
          */
         Report: {
             /**
@@ -3632,6 +3777,8 @@ export interface components {
             deletions: number;
             /** @default  */
             summary: string;
+            /** @default null */
+            resumed_from: number | null;
         };
         /**
          * ReportRef
@@ -3722,22 +3869,48 @@ export interface components {
         };
         /**
          * SessionInfo
-         * @description Who is signed in.
+         * @description Who is signed in and what they may do.
          */
         SessionInfo: {
             /** Name */
             name: string;
-            /** Role */
+            /**
+             * Login
+             * @description The GitHub login of a person.
+             * @default null
+             */
+            login: string | null;
+            /**
+             * Role
+             * @description In the project asked about, else in `default_project`; empty when it is closed.
+             */
             role: string;
             /**
+             * May
+             * @description The least roles of the routes that are open.
+             */
+            may?: ("ingest" | "viewer" | "triager" | "operator" | "admin")[];
+            /**
+             * Roles
+             * @description Roles by project of a person not in all of them.
+             */
+            roles?: {
+                [key: string]: string;
+            };
+            /**
              * Project Id
-             * @description The only project of the caller, None for all.
+             * @description The only project of the caller, None for several and for all.
              */
             project_id: string | null;
             /** Default Project */
             default_project: string | null;
             /** Kind */
             kind: string;
+            /**
+             * Sign In
+             * @description Ways to sign in here: `key`, `github`.
+             */
+            sign_in?: string[];
             /**
              * Github Sign In
              * @default false
@@ -3895,6 +4068,12 @@ export interface components {
              * @default null
              */
             base_branch: string | null;
+            /**
+             * Force
+             * @description Go on although similar work is open, or files of the plan have changed since.
+             * @default false
+             */
+            force: boolean;
         };
         /**
          * Stats
@@ -5550,6 +5729,44 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
+    check_plan: {
+        parameters: {
+            query?: {
+                /** @description The project; the default project when missing, 400 when there is none. */
+                project_id?: string;
+            };
+            header?: {
+                /** @description The ETag of the version you have seen; 412 when there is a newer one. */
+                "If-Match"?: string;
+            };
+            path: {
+                cluster_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    /** @description The version, for If-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Plan"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            412: components["responses"]["Problem412"];
+            422: components["responses"]["Problem422"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
     plan_versions: {
         parameters: {
             query?: {
@@ -5829,7 +6046,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Again"];
+            };
+        };
         responses: {
             /** @description OK */
             200: {
@@ -5845,6 +6066,7 @@ export interface operations {
             403: components["responses"]["Problem403"];
             404: components["responses"]["Problem404"];
             409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             500: components["responses"]["Problem500"];
@@ -6372,6 +6594,94 @@ export interface operations {
             500: components["responses"]["Problem500"];
         };
     };
+    list_members: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Members"];
+                };
+            };
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            500: components["responses"]["Problem500"];
+        };
+    };
+    grant_role: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewMember"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Members"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            500: components["responses"]["Problem500"];
+        };
+    };
+    revoke_role: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+                kind: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Members"];
+                };
+            };
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            500: components["responses"]["Problem500"];
+        };
+    };
     list_keys: {
         parameters: {
             query?: never;
@@ -6455,7 +6765,10 @@ export interface operations {
     };
     session_info: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `role` and `may` are those in this project. */
+                project_id?: string | null;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6474,6 +6787,7 @@ export interface operations {
             400: components["responses"]["Problem400"];
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
+            422: components["responses"]["Problem422"];
             500: components["responses"]["Problem500"];
         };
     };
@@ -6532,7 +6846,10 @@ export interface operations {
     };
     github_sign_in: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description A path of this gateway's page. */
+                next?: string | null;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6550,6 +6867,8 @@ export interface operations {
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
             404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
             500: components["responses"]["Problem500"];
         };
     };
@@ -6559,6 +6878,7 @@ export interface operations {
                 code?: string | null;
                 state?: string | null;
                 error?: string | null;
+                error_description?: string | null;
             };
             header?: never;
             path?: never;
@@ -6577,6 +6897,7 @@ export interface operations {
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
             422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
             500: components["responses"]["Problem500"];
             502: components["responses"]["Problem502"];
         };

@@ -5,6 +5,7 @@ from typing import Any
 
 from runtime import ids
 from services.gateway import idempotency, intake, reading
+from services.gateway.dispatch import authorise_in
 from services.gateway.intake import Taken
 from services.gateway.problems import Problem, invalid
 from services.gateway.shapes.feedback import Ingested, ManualReport, RedditItem
@@ -89,8 +90,7 @@ def _needs_key(call: Call, source: str) -> None:
             f"No secret is set for {source} in this project. Set one with POST /config/{source}/secret, or send an "
             "API key that may ingest.",
         )
-    if not call.principal.may("ingest"):
-        raise Problem(403, "role", f"This needs the role ingest; your key has {call.principal.role}.")
+    authorise_in(call, call.project_id)
 
 
 async def _take(call: Call, source: str, payload: Any) -> dict[str, Any]:

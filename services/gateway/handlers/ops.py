@@ -72,7 +72,7 @@ def project_in(subject: str) -> str | None:
 
 
 def _sees(call: Call, letter: DeadLetter) -> bool:
-    return call.principal is None or call.principal.project in (None, project_in(letter.subject))
+    return call.principal is None or call.principal.may("operator", project_in(letter.subject))
 
 
 async def _letter(call: Call) -> str:

@@ -1,6 +1,5 @@
-"""Users, projects and API keys."""
+"""Users and projects."""
 
-from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -8,10 +7,11 @@ import msgspec
 from messaging.ports import Conflict
 from runtime import ids
 from schemas import triage_results as results
-from schemas.projects import ApiKey, Project, User
-from services.gateway import auth, repositories
+from schemas.projects import Project, User
+from services.gateway import repositories
+from services.gateway.dispatch import authorise_in
 from services.gateway.handlers.config import change_project
-from services.gateway.problems import Problem, invalid, not_found
+from services.gateway.problems import Problem, invalid
 from services.gateway.shapes import house as shapes
 from services.gateway.shapes.base import Ok
 from services.gateway.source_settings import changed, stored
@@ -96,7 +96,7 @@ async def edit_project(call: Call) -> dict[str, Any]:
         raise invalid("name", "must not be null")
     if values.get("default_repo_url"):
         _check_repository(call, values["default_repo_url"])
-    await _scope(call)
+    await scope(call)
     fix: dict[str, Any] = {name: values.pop(name) for name in ("runner", "concurrency") if name in values}
     project = await change_project(call, lambda held: changed(msgspec.structs.replace(held, **values), "fix", fix))
     return {"project": shown(project)}
@@ -104,7 +104,7 @@ async def edit_project(call: Call) -> dict[str, Any]:
 
 async def delete_project(call: Call) -> dict[str, Any]:
     """Remove a project with every report and cluster it has."""
-    await _scope(call)
+    await scope(call)
     if call.project_id == call.gateway.settings.default_project:
         raise Problem(409, "default_project", "The default project cannot be deleted; set DEFAULT_PROJECT first.")
     live = call.gateway.jobs.count({call.project_id}, lambda view: not view.terminal)
@@ -120,69 +120,17 @@ async def delete_project(call: Call) -> dict[str, Any]:
     return {"status": "ok", "project_id": call.project_id, **msgspec.to_builtins(deleted)}
 
 
-async def _scope(call: Call) -> None:
+async def scope(call: Call) -> None:
     """The project is the one in the path."""
     call.project_id = call.path("project_id")
     if call.principal is None or not call.principal.sees(call.project_id):
         raise Problem(404, "project_not_found", "Project not found")
     await call.gateway.project(call.project_id)
+    authorise_in(call, call.project_id)
 
 
 def _check_repository(call: Call, url: str) -> None:
     repositories.check(url, local=call.gateway.settings.allows_local_repositories, field="default_repo_url")
-
-
-def key_shown(key: ApiKey) -> dict[str, Any]:
-    """A key without its digest."""
-    return {name: getattr(key, name) for name in shapes.Key.model_fields}
-
-
-async def list_keys(call: Call) -> dict[str, Any]:
-    """Keys, newest first."""
-    found = [key for key in call.gateway.directory.keys.values.values() if _manages(call, key.project_id)]
-    return {"items": [key_shown(key) for key in sorted(found, key=lambda key: key.created_at, reverse=True)]}
-
-
-async def create_key(call: Call) -> dict[str, Any]:
-    """A key; shown this once, stored as a hash."""
-    body: shapes.NewKey = call.body
-    gateway = call.gateway
-    gateway.sealing()
-    assert gateway.pepper is not None
-    project_id = body.project_id or (call.principal.project if call.principal else None)
-    if not _manages(call, project_id):
-        raise Problem(404, "project_not_found", "Project not found")
-    if project_id is not None:
-        await gateway.project(project_id)
-    key_id, secret = auth.new_key()
-    now = gateway.clock.now()
-    key = ApiKey(
-        id=key_id,
-        digest=auth.digest(gateway.pepper, secret),
-        project_id=project_id,
-        role=body.role,
-        name=body.name,
-        created_at=now,
-        expires_at=now + timedelta(days=body.days),
-    )
-    await gateway.directory.keys.create(key_id, key)
-    return {**key_shown(key), "key": secret}
-
-
-async def revoke_key(call: Call) -> dict[str, Any]:
-    """A key that opens nothing any more, on every replica within milliseconds."""
-    shelf = call.gateway.directory.keys
-    key = await shelf.find(call.path("key_id"))
-    if key is None or not _manages(call, key.project_id):
-        raise not_found("Key not found")
-    await shelf.put(key.id, msgspec.structs.replace(key, revoked=True))
-    return {"status": "ok"}
-
-
-def _manages(call: Call, project_id: str | None) -> bool:
-    """An admin of one project manages that project's keys; of all projects, all."""
-    mine = call.principal.project if call.principal else None
-    return mine is None or mine == project_id
 
 
 ROUTES = (
@@ -244,39 +192,5 @@ ROUTES = (
         project=False,
         answer=Ok,
         also=(404, 409, 503),
-    ),
-    Route(
-        method="GET",
-        path="/keys",
-        handler=list_keys,
-        summary="List API keys",
-        tag="keys",
-        role="admin",
-        project=False,
-        answer=shapes.Keys,
-    ),
-    Route(
-        method="POST",
-        path="/keys",
-        handler=create_key,
-        summary="Make an API key",
-        tag="keys",
-        role="admin",
-        project=False,
-        body=shapes.NewKey,
-        answer=shapes.KeyMade,
-        status=201,
-        also=(404, 503),
-    ),
-    Route(
-        method="DELETE",
-        path="/keys/{key_id}",
-        handler=revoke_key,
-        summary="Revoke an API key",
-        tag="keys",
-        role="admin",
-        project=False,
-        answer=Ok,
-        also=(404,),
     ),
 )

@@ -1,12 +1,8 @@
-"""Browser sessions: a key exchanged for a cookie, or a sign-in with GitHub."""
+"""Browser sessions: a key exchanged for a cookie, who is signed in, and signing out."""
 
-import base64
-import hashlib
 import secrets
 from typing import Any
-from urllib.parse import urlencode
 
-import aiohttp
 from aiohttp import web
 
 from runtime import logs
@@ -14,194 +10,121 @@ from services.gateway import auth
 from services.gateway.auth import Principal
 from services.gateway.context import Gateway
 from services.gateway.directory import ABSOLUTE, Session
-from services.gateway.dispatch import COOKIE, own_origins, principal_of_key
+from services.gateway.dispatch import cookie_name, own_origins, principal_of_key, secure
 from services.gateway.problems import Problem
 from services.gateway.shapes import house as shapes
-from services.gateway.shapes.base import Query
 from services.gateway.table import Call, Route
 
 log = logs.logger("gateway.sessions")
-STATE_COOKIE = "soulcaster_signin"
-STATE_SECONDS = 600
-
-
-class Callback(Query):
-    """What GitHub sends back."""
-
-    code: str | None = None
-    state: str | None = None
-    error: str | None = None
+TOUCH_SECONDS = 300.0
 
 
 async def sign_in(call: Call) -> web.Response:
     """Exchange a key for a session cookie. The key comes in the body, never in an address."""
     body: shapes.SignIn = call.body
-    _slow_down(call)
+    slow_down(call)
     if not auth.same_site("POST", call.request.headers, own_origins(call.gateway, call.request)) and (
         "Origin" in call.request.headers or "Sec-Fetch-Site" in call.request.headers
     ):
         raise Problem(403, "cross_site", "A page of another site may not sign in here.")
     principal = await principal_of_key(call.gateway, body.key)
-    response = web.json_response(_info(call.gateway, principal), status=201)
-    await _begin(call, response, principal)
+    response = web.json_response(_info(call, principal, None), status=201, headers={"Cache-Control": "no-store"})
+    await begin(
+        call,
+        response,
+        name=principal.name,
+        role=principal.role,
+        project_id=principal.project,
+        key_id=principal.key_id,
+    )
     return response
 
 
-def _slow_down(call: Call) -> None:
+def slow_down(call: Call) -> None:
+    """Problem 429 for an address that signs in again and again."""
     wait = call.gateway.logins.take(call.request.remote or "-", call.gateway.clock.monotonic())
     if wait > 0:
         raise Problem(429, "rate_limited", "Too many sign-ins from this address.", retry_after=wait)
 
 
-async def _begin(call: Call, response: web.StreamResponse, principal: Principal) -> None:
-    """A new opaque id at each sign-in, so that a planted one is worth nothing."""
+async def begin(call: Call, response: web.StreamResponse, **fields: Any) -> None:
+    """A new opaque id at each sign-in, so that a planted one is worth nothing; the session before it ends."""
     gateway, cookie = call.gateway, secrets.token_urlsafe(32)
     now = gateway.clock.now()
-    session = Session(
-        name=principal.name,
-        role=principal.role,
-        project_id=principal.project,
-        key_id=principal.key_id,
-        created_at=now,
-        seen_at=now,
-    )
+    before = call.request.cookies.get(cookie_name(gateway))
+    if before:
+        await gateway.directory.sessions.drop(auth.session_token(before))
+    session = Session(**fields, created_at=now, seen_at=now)
     await gateway.directory.sessions.put(auth.session_token(cookie), session)
-    _set_cookie(gateway, response, _cookie_name(gateway), cookie, int(ABSOLUTE.total_seconds()))
-    log.info("session.began", name=principal.name, role=principal.role)
+    set_cookie(gateway, response, cookie_name(gateway), cookie, int(ABSOLUTE.total_seconds()))
+    log.info("session.began", name=session.name, role=session.role)
 
 
-def _secure(gateway: Gateway) -> bool:
-    return gateway.settings.base_url.startswith("https://")
+def set_cookie(gateway: Gateway, response: web.StreamResponse, name: str, value: str, seconds: int) -> None:
+    """A cookie that no script reads and no other site sends along with a change."""
+    response.set_cookie(name, value, max_age=seconds, httponly=True, secure=secure(gateway), samesite="Lax", path="/")
 
 
-def _cookie_name(gateway: Gateway) -> str:
-    return f"__Host-{COOKIE}" if _secure(gateway) else COOKIE
-
-
-def _set_cookie(gateway: Gateway, response: web.StreamResponse, name: str, value: str, seconds: int) -> None:
-    response.set_cookie(name, value, max_age=seconds, httponly=True, secure=_secure(gateway), samesite="Lax", path="/")
-
-
-async def session_info(call: Call) -> dict[str, Any]:
-    """Who is signed in; keeps the session from ending for idleness."""
+async def session_info(call: Call) -> web.Response:
+    """Who is signed in, and what they may do in the project asked about; keeps the session from ending for idleness."""
+    query: shapes.SessionQuery = call.query
     if call.principal is None:
+        ways = call.gateway.settings.sign_in_ways
         raise Problem(
             401,
             "no_key",
             "Nobody is signed in.",
-            github_sign_in=bool(call.gateway.settings.github_oauth_client_id),
+            sign_in=ways,
+            github_sign_in="github" in ways,
             headers={"WWW-Authenticate": "Bearer"},
         )
-    cookie = call.request.cookies.get(_cookie_name(call.gateway))
+    cookie = call.request.cookies.get(cookie_name(call.gateway))
     if call.principal.kind == "session" and cookie:
         await _touch(call.gateway, auth.session_token(cookie))
-    return _info(call.gateway, call.principal)
+    return web.json_response(_info(call, call.principal, query.project_id), headers={"Cache-Control": "no-store"})
 
 
 async def _touch(gateway: Gateway, token: str) -> None:
     session = await gateway.directory.sessions.find(token)
     now = gateway.clock.now()
-    if session is not None and (now - session.seen_at).total_seconds() > 300:
-        fields = {name: getattr(session, name) for name in session.__struct_fields__}
-        await gateway.directory.sessions.put(token, Session(**{**fields, "seen_at": now}))
+    if session is not None and (now - session.seen_at).total_seconds() > TOUCH_SECONDS:
+        await gateway.directory.sessions.put(token, session.seen(now))
 
 
-def _info(gateway: Gateway, principal: Principal) -> dict[str, Any]:
+def _info(call: Call, principal: Principal, asked: str | None) -> dict[str, Any]:
+    settings = call.gateway.settings
+    default = home(principal, settings.default_project)
+    role = principal.role_in(asked or default)
     return {
         "name": principal.name,
-        "role": principal.role,
-        "project_id": principal.project,
-        "default_project": principal.project or gateway.settings.default_project or None,
+        "login": principal.login or None,
+        "role": role,
+        "may": auth.reached(role),
+        "roles": dict(principal.roles),
+        "project_id": principal.only_project,
+        "default_project": default,
         "kind": principal.kind,
-        "github_sign_in": bool(gateway.settings.github_oauth_client_id),
+        "sign_in": settings.sign_in_ways,
+        "github_sign_in": "github" in settings.sign_in_ways,
     }
+
+
+def home(principal: Principal, default: str) -> str | None:
+    """The project to begin with: the only one, else the default one, else the first that is open."""
+    if principal.only_project or (default and principal.sees(default)):
+        return principal.only_project or default
+    return next(iter(sorted(principal.roles)), None)
 
 
 async def sign_out(call: Call) -> web.Response:
     """End the session."""
-    name = _cookie_name(call.gateway)
+    name = cookie_name(call.gateway)
     cookie = call.request.cookies.get(name)
     if cookie:
         await call.gateway.directory.sessions.drop(auth.session_token(cookie))
     response = web.Response(status=204)
-    response.del_cookie(name, path="/", secure=_secure(call.gateway))
+    response.del_cookie(name, path="/", secure=secure(call.gateway), httponly=True, samesite="Lax")
     return response
-
-
-async def github_sign_in(call: Call) -> web.Response:
-    """Send the browser to GitHub, with state and PKCE (RFC 7636)."""
-    settings = call.gateway.settings
-    if not settings.github_oauth_client_id:
-        raise Problem(404, "no_sign_in", "GitHub sign-in is not configured (GITHUB_OAUTH_CLIENT_ID).")
-    state, verifier = secrets.token_urlsafe(24), secrets.token_urlsafe(48)
-    query = urlencode(
-        {
-            "client_id": settings.github_oauth_client_id,
-            "redirect_uri": f"{settings.base_url}/session/github/callback",
-            "scope": "read:user",
-            "state": state,
-            "code_challenge": _challenge(verifier),
-            "code_challenge_method": "S256",
-        }
-    )
-    response = web.Response(
-        status=302, headers={"Location": f"{settings.github_oauth_url}/login/oauth/authorize?{query}"}
-    )
-    _set_cookie(call.gateway, response, STATE_COOKIE, f"{state}.{verifier}", STATE_SECONDS)
-    return response
-
-
-def _challenge(verifier: str) -> str:
-    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
-
-
-async def github_callback(call: Call) -> web.Response:
-    """Back from GitHub: a session for those on the list, with the role written there."""
-    query: Callback = call.query
-    state, _, verifier = call.request.cookies.get(STATE_COOKIE, "").partition(".")
-    if not state or not query.state or not auth.same(state, query.state) or not query.code:
-        raise Problem(400, "sign_in_refused", "The sign-in was not started here, or GitHub refused it. Start again.")
-    login = await _github_login(call.gateway, query.code, verifier)
-    role = allowed_logins(call.gateway.settings.github_allowed_logins).get(login.lower())
-    if role is None:
-        raise Problem(403, "not_allowed", f"{login} may not sign in here; ask an admin to add it.")
-    response = web.Response(status=302, headers={"Location": "/"})
-    response.del_cookie(STATE_COOKIE, path="/")
-    await _begin(call, response, Principal(login, role, kind="session"))
-    return response
-
-
-def allowed_logins(text: str) -> dict[str, str]:
-    """``login=role,...`` as a table; a login without a role is a viewer, an unknown role is nobody's."""
-    pairs = [item.partition("=") for item in text.split(",") if item.strip()]
-    found = {login.strip().lower(): role.strip() or "viewer" for login, _, role in pairs}
-    return {login: role for login, role in found.items() if role in auth.ROLES}
-
-
-async def _github_login(gateway: Gateway, code: str, verifier: str) -> str:
-    settings = gateway.settings
-    form = {
-        "client_id": settings.github_oauth_client_id,
-        "client_secret": settings.github_oauth_client_secret,
-        "code": code,
-        "code_verifier": verifier,
-    }
-    try:
-        async with gateway.client().post(
-            f"{settings.github_oauth_url}/login/oauth/access_token", data=form, headers={"Accept": "application/json"}
-        ) as answer:
-            token = (await answer.json(content_type=None)).get("access_token")
-        if not isinstance(token, str):
-            raise Problem(400, "sign_in_refused", "GitHub did not accept the sign-in. Start again.")
-        async with gateway.client().get(
-            f"{settings.github_api_url}/user", headers={"Authorization": f"Bearer {token}"}
-        ) as answer:
-            login = (await answer.json(content_type=None)).get("login")
-    except (aiohttp.ClientError, TimeoutError, ValueError, AttributeError) as why:
-        raise Problem(502, "github_unavailable", "GitHub did not answer the sign-in; try again.") from why
-    if not isinstance(login, str):
-        raise Problem(502, "github_unavailable", "GitHub did not say who signed in; try again.")
-    return login
 
 
 ROUTES = (
@@ -226,6 +149,7 @@ ROUTES = (
         tag="session",
         role=None,
         project=False,
+        query=shapes.SessionQuery,
         answer=shapes.SessionInfo,
     ),
     Route(
@@ -237,30 +161,5 @@ ROUTES = (
         role=None,
         project=False,
         status=204,
-    ),
-    Route(
-        method="GET",
-        path="/session/github",
-        handler=github_sign_in,
-        summary="Sign in with GitHub",
-        tag="session",
-        role=None,
-        project=False,
-        status=302,
-        also=(404,),
-        media="text/html",
-    ),
-    Route(
-        method="GET",
-        path="/session/github/callback",
-        handler=github_callback,
-        summary="Back from GitHub",
-        tag="session",
-        role=None,
-        project=False,
-        query=Callback,
-        status=302,
-        also=(502,),
-        media="text/html",
     ),
 )

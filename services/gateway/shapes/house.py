@@ -150,15 +150,64 @@ class SignIn(OpenBody):
     key: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 
 
+class SessionQuery(Query):
+    """What the session is asked about."""
+
+    project_id: Token | None = Field(default=None, description="`role` and `may` are those in this project.")
+
+
+class SignInQuery(Query):
+    """Where to go afterwards."""
+
+    next: str | None = Field(default=None, max_length=500, description="A path of this gateway's page.")
+
+
+class CallbackQuery(Query):
+    """What GitHub sends back."""
+
+    code: str | None = Field(default=None, max_length=500)
+    state: str | None = Field(default=None, max_length=500)
+    error: str | None = Field(default=None, max_length=200)
+    error_description: str | None = Field(default=None, max_length=1000)
+
+
 class SessionInfo(Reply):
-    """Who is signed in."""
+    """Who is signed in and what they may do."""
 
     name: str
-    role: str
-    project_id: str | None = Field(description="The only project of the caller, None for all.")
+    login: str | None = Field(default=None, description="The GitHub login of a person.")
+    role: str = Field(description="In the project asked about, else in `default_project`; empty when it is closed.")
+    may: list[RoleName] = Field(default_factory=list, description="The least roles of the routes that are open.")
+    roles: dict[str, str] = Field(default_factory=dict, description="Roles by project of a person not in all of them.")
+    project_id: str | None = Field(description="The only project of the caller, None for several and for all.")
     default_project: str | None
     kind: str
+    sign_in: list[str] = Field(default_factory=list, description="Ways to sign in here: `key`, `github`.")
     github_sign_in: bool = False
+
+
+class NewMember(Body):
+    """A GitHub login or organisation, and its role in the project."""
+
+    kind: Literal["user", "org"] = "user"
+    name: Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,38}$")]
+    role: RoleName = "viewer"
+
+
+class Member(Reply):
+    """A line of the list. `from` is `project`, or `installation` for GITHUB_ALLOWED_LOGINS."""
+
+    kind: Literal["user", "org"]
+    name: str
+    role: RoleName
+
+
+class Members(Reply):
+    """Who may sign in with GitHub."""
+
+    items: list[Member]
+    project_id: str
+    sign_in: list[str]
 
 
 class SecretIn(OpenBody):

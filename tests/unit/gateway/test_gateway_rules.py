@@ -13,7 +13,6 @@ from schemas.projects import ApiKey, Project
 from services.gateway import agent_jobs, auth, idempotency, pull_page, repositories, source_settings, sse
 from services.gateway.handlers.ops import project_in
 from services.gateway.handlers.plans import version_of
-from services.gateway.handlers.sessions import allowed_logins
 from services.gateway.job_index import JobIndex, JobView, cursor_of, place_of
 from services.gateway.limits import Rates, Seen
 from services.gateway.positions import Position
@@ -228,7 +227,6 @@ def test_small_readers_refuse_what_they_do_not_know() -> None:
     for bad in ('"x"', "v", "v-1", "v1e3"):
         with pytest.raises(Problem):
             version_of(bad)
-    assert allowed_logins("Ann=admin, bob ,eve=root") == {"ann": "admin", "bob": "viewer"}
     assert project_in("requests.fix.p.c") == "p"
     assert project_in("feedback.p.sentry") == "p"
     assert project_in("runners.sandbox_kilo.p.j") == "p"
