@@ -27,6 +27,12 @@ def bundle_of(patch_key: str) -> str:
     return patch_key.replace("patches/", "bundles/", 1).removesuffix(".diff") + ".bundle"
 
 
+def attempt_of(bundle_key: str) -> int:
+    """The attempt that saved a bundle; 0 for a key that names none."""
+    number = bundle_key.rpartition("/")[2].removesuffix(".bundle")
+    return int(number) if number.isdecimal() else 0
+
+
 def belongs(key: str, task: RunnerTask) -> bool:
     """Whether an artifact is of the task's own project."""
     parts = key.split("/")

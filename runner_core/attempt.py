@@ -13,6 +13,7 @@ from pathlib import Path
 from messaging.logpipe import LogPublisher
 from messaging.ports import BusError
 from runner_core import artifacts
+from runner_core.bench import Bench
 from runner_core.holding import Hold
 from runner_core.kit import SHORTEST_KEY, Kit
 from runner_core.lease import Lease
@@ -26,7 +27,7 @@ from runner_core.protocols import ForgeError, SandboxError
 from runner_core.reaping import LOCK
 from runner_core.secrets_box import SecretBox
 from runner_core.source import SourceError
-from runner_core.steps import Bench, work
+from runner_core.steps import work
 from runtime.ids import new_id
 from runtime.logs import logger
 from schemas.attempts import RunnerTask

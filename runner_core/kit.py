@@ -19,11 +19,13 @@ SHORTEST_KEY = 12  # shorter "keys" are the words that servers without keys acce
 @dataclass(frozen=True, slots=True)
 class Patience:
     """Seconds. ``stall``: an agent that prints nothing and asks nothing for so long hangs (longer than the longest
-    command it may run). ``reserve``: kept back of the job's time for verifying and publishing. ``save``: to take the
-    work out of a cancelled attempt, ``save_on_stop`` of one whose runner is told to stop."""
+    command it may run). ``reserve``: kept back of the job's time for verifying and publishing. ``save_every``: between
+    two savings of the work so far. ``save``: to take the work out of a sandbox, ``save_on_stop`` when the runner is
+    told to stop."""
 
     stall: float = 660.0
     reserve: float = 120.0
+    save_every: float = 120.0
     save: float = 30.0
     save_on_stop: float = 4.0
 

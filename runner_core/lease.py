@@ -105,6 +105,11 @@ class Lease:
         self._events.put_nowait(event)
         self._news.set()
 
+    def saved(self, patch_key: str) -> None:
+        """The work so far is stored; told at once, so that a killed runner's successor finds it."""
+        self.patch_key = patch_key
+        self._news.set()
+
     async def publish(self) -> None:
         """Ask for the right to push; raises Stopped when it is not given."""
         reply = await self._insist("publish")

@@ -5,6 +5,7 @@ on the snapshot, and everything said about it is read from objects (``diff-tree 
 work tree.
 """
 
+import asyncio
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Literal
 
 from runner_core.git import Git, GitError
 from runner_core.source import COMMIT, Base
+from runtime.ids import new_id
 from schemas.errors import Failure
 from schemas.jobs import Limits
 
@@ -70,19 +72,24 @@ async def take_in(base: Base, bundle: bytes, limits: Limits) -> Patch:
     """Fetch ``refs/heads/work`` of a bundle and describe it against the snapshot; raises PatchError."""
     if len(bundle) > BUNDLE_BYTES:
         raise _refused(f"The agent's work weighs {len(bundle)} bytes packed; at most {BUNDLE_BYTES} are taken.")
-    file = base.git.folder.parent / "work.bundle"
-    file.write_bytes(bundle)
+    name = new_id()  # a fetch that was cut off may leave its ref locked
+    file = base.git.folder.parent / f"{name}.bundle"
+    await asyncio.to_thread(file.write_bytes, bundle)
     try:
-        await base.git(*_FSCK, "fetch", "-q", "--no-tags", str(file), "+refs/heads/work:refs/heads/work", timeout=120)
+        await base.git(
+            *_FSCK, "fetch", "-q", "--no-tags", str(file), f"+refs/heads/work:refs/taken/{name}", timeout=120
+        )
     except GitError as error:
         raise _refused("Git refuses the objects that came out of the sandbox.", str(error)) from error
-    return await describe(base.git, base.snapshot, limits)
+    finally:
+        file.unlink()
+    return await describe(base.git, base.snapshot, f"refs/taken/{name}", limits)
 
 
-async def describe(git: Git, snapshot: str, limits: Limits) -> Patch:
-    """The patch between the snapshot and ``refs/heads/work``."""
+async def describe(git: Git, snapshot: str, work: str, limits: Limits) -> Patch:
+    """The patch between the snapshot and the ref ``work``."""
     try:
-        parents = (await git.text("rev-list", "--parents", "--max-count=1", "refs/heads/work")).split()
+        parents = (await git.text("rev-list", "--parents", "--max-count=1", work)).split()
         if parents[1:] != [snapshot] or not COMMIT.match(parents[0]):
             raise _refused("The agent's commit does not sit on the commit it was given.")
         commit = parents[0]

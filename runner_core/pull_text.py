@@ -68,7 +68,7 @@ def body(task: RunnerTask, report: Report, usage: Usage) -> str:
     if not verification.checks:
         parts.append("No test command is known for this repository.")
     parts += ["", "## Patch gate", "", *_gate(report)]
-    parts += ["", "## Limits", "", *_limits(task, usage), "", "---", marker(task.job_id)]
+    parts += ["", "## Limits", "", *_limits(task, usage), *_resumed(report), "", "---", marker(task.job_id)]
     return "\n".join(parts) + "\n"
 
 
@@ -120,3 +120,10 @@ def _limits(task: RunnerTask, usage: Usage) -> list[str]:
         f"{usage.agent_seconds:.0f} of {limits.wall_seconds} s.",
         "The agent had no credentials and no network but the model endpoint. This pull request is a draft: review it.",
     ]
+
+
+def _resumed(report: Report) -> list[str]:
+    """That another attempt had begun the work."""
+    if report.resumed_from is None:
+        return []
+    return [f"It went on from the work that attempt {report.resumed_from} had saved."]

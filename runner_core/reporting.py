@@ -10,7 +10,14 @@ SUMMARY = 4_000
 SHOWN_FILES = 500
 
 
-def report(patch: Patch, plan: Plan, verification: Verification, findings: list[GateFinding], summary: str) -> Report:
+def report(
+    patch: Patch,
+    plan: Plan,
+    verification: Verification,
+    findings: list[GateFinding],
+    summary: str,
+    resumed_from: int | None = None,
+) -> Report:
     """What the job's page and the pull request show."""
     return Report(
         verification=verification,
@@ -20,6 +27,7 @@ def report(patch: Patch, plan: Plan, verification: Verification, findings: list[
         additions=patch.additions,
         deletions=patch.deletions,
         summary=summary[:SUMMARY],
+        resumed_from=resumed_from,
     )
 
 

@@ -120,7 +120,10 @@ class GateFinding(Part, frozen=True, kw_only=True):
 
 
 class Report(Part, frozen=True, kw_only=True):
-    """Verification and gate report of an attempt, as shown with the job and in the pull request."""
+    """Verification and gate report of an attempt, as shown with the job and in the pull request.
+
+    ``resumed_from`` is the attempt whose saved work this one went on from.
+    """
 
     verification: Verification = Verification()
     findings: list[GateFinding] = []
@@ -129,6 +132,7 @@ class Report(Part, frozen=True, kw_only=True):
     additions: int = 0
     deletions: int = 0
     summary: str = ""
+    resumed_from: int | None = None
 
 
 class Job(Message, frozen=True, kw_only=True):

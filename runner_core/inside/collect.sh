@@ -6,6 +6,7 @@ set -eu
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
 SCRATCH="$HOME/.soulcaster/collect.$$"
 trap 'rm -rf "$SCRATCH"' EXIT
+rm -rf "$HOME"/.soulcaster/collect.*  # of a collection that was cut off
 git init -q --bare "$SCRATCH"
 git -C "$SCRATCH" fetch -q "$BASE" refs/heads/base:refs/heads/base
 export GIT_DIR="$SCRATCH" GIT_WORK_TREE="$WORKSPACE"

@@ -67,12 +67,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     agent_stall_seconds: Annotated[
         float, Meta(description="an agent that prints nothing and asks nothing for so long is ended")
     ] = 660.0
+    work_save_seconds: Annotated[
+        float, Meta(description="how often the work so far is taken out of the sandbox and kept")
+    ] = 120.0
     soulcaster_secret_key: Annotated[
         str, Meta(description="key that opens users' tokens, 32 bytes in base64; the gateway has the same")
     ] = ""
     github_token: Annotated[
-        str, Meta(description="token for github.com when a request brings none; it never enters a container")
+        str, Meta(description="token for github.com when a request brings none and no App is set; enters no container")
     ] = ""
+    github_app_id: Annotated[
+        str, Meta(description="GitHub App whose tokens, one repository each, are used when a request brings none")
+    ] = ""
+    github_app_private_key: Annotated[str, Meta(description="the App's private key in PEM form")] = ""
+    github_app_private_key_file: Annotated[str, Meta(description="a file that holds it instead")] = ""
     github_api_url: Annotated[str, Meta(description="GitHub's REST API")] = "https://api.github.com"
 
     @property

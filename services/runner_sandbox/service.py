@@ -3,12 +3,12 @@
 import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from messaging.connection import connect
 from messaging.ports import Bus
 from runner_core.agents.kilocode import Kilocode, Window
-from runner_core.forges import forges
+from runner_core.forges import forges, github_app
+from runner_core.forges.github_calls import host_of
 from runner_core.kit import Kit, Patience
 from runner_core.metering import Prices
 from runner_core.model_proxy import Endpoint
@@ -49,13 +49,13 @@ def compose(settings: Settings, bus: Bus) -> Kit:
         provider=provider(settings, data),
         agent=agent(settings),
         source=Source(data / "runner" / "mirrors"),
-        publisher=Publisher(forges(bus.objects(), settings.public_url, settings.github_api_url)),
+        publisher=Publisher(forges(bus.objects(), settings.public_url, settings.github_api_url, app(settings))),
         folder=data / "runner" / "attempts",
         endpoint=endpoint(settings),
         prices=Prices(settings.model_price_input, settings.model_price_output, settings.model_price_cached),
         sealer=Sealer.from_text(settings.soulcaster_secret_key) if settings.soulcaster_secret_key else None,
         own_tokens=own_tokens(settings),
-        patience=Patience(stall=settings.agent_stall_seconds),
+        patience=Patience(stall=settings.agent_stall_seconds, save_every=settings.work_save_seconds),
     )
 
 
@@ -91,8 +91,11 @@ def endpoint(settings: Settings) -> Endpoint | None:
 
 
 def own_tokens(settings: Settings) -> dict[str, str]:
-    """The runner's own token, for the one host that its API address belongs to."""
-    if not settings.github_token:
+    """The runner's own token, for the one host that its API address belongs to; none where an App is to be used."""
+    if not settings.github_token or app(settings) is not None:
         return {}
-    host = (urlsplit(settings.github_api_url).hostname or "").removeprefix("api.")
-    return {host: settings.github_token}
+    return {host_of(settings.github_api_url): settings.github_token}
+
+
+def app(settings: Settings) -> tuple[str, str] | None:
+    return github_app(settings.github_app_id, settings.github_app_private_key, settings.github_app_private_key_file)

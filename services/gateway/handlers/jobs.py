@@ -136,7 +136,7 @@ async def _next(call: Call, view: JobView, after: int) -> list[Stored]:
 
 
 async def patch(call: Call) -> web.Response:
-    """The diff of the last attempt that made one."""
+    """The newest diff that an attempt made or saved, also of a job that failed, was cancelled or still runs."""
     view = await view_of(call)
     data = await call.gateway.bus.objects().get(view.patch_key) if view.patch_key else None
     if data is None:
@@ -218,7 +218,7 @@ ROUTES = (
         method="GET",
         path="/jobs/{job_id}/patch",
         handler=patch,
-        summary="The diff",
+        summary="The diff: what the job has done, also one that runs, failed or was cancelled",
         tag="jobs",
         role="viewer",
         media="text/x-diff",

@@ -1,0 +1,92 @@
+"""What the steps of one attempt share, and the sandboxes they make."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from runner_core.agent_run import AgentRun
+from runner_core.kit import Kit
+from runner_core.lease import Lease
+from runner_core.log_archive import LogArchive
+from runner_core.logs import LogPipe
+from runner_core.masking import Needles
+from runner_core.metering import Meter
+from runner_core.protocols import Sandbox, SandboxSpec, Tag
+from schemas.attempts import RunnerTask
+from schemas.jobs import Phase, Usage
+
+BUNDLE_FACTOR = 4  # a bundle may weigh this much more than the patch may, before the gate says it better
+
+
+@dataclass(slots=True)
+class Bench:
+    """``saving``: seconds to take the work out when the attempt is stopped. ``resumed_from``: the attempt whose saved
+    work this one began with."""
+
+    kit: Kit
+    task: RunnerTask
+    lease: Lease
+    meter: Meter
+    folder: Path
+    pipe: LogPipe
+    archive: LogArchive
+    needles: Needles
+    token: str | None
+    usage: Callable[[], Usage]
+    saving: float = 0.0
+    run: AgentRun | None = None
+    resumed_from: int | None = None
+
+    @property
+    def agent_seconds(self) -> float:
+        return self.run.seconds if self.run else 0.0
+
+    def enter(self, phase: Phase) -> None:
+        self.pipe.phase = phase
+        self.lease.enter(phase)
+
+    def remaining(self) -> float:
+        """Seconds until the job's deadline."""
+        return max((self.task.deadline - datetime.now(UTC)).total_seconds(), 0.0)
+
+    @property
+    def own_token(self) -> str | None:
+        """The user's token, else the runner's own for that host."""
+        return self.token or self.kit.own_tokens.get(urlsplit(self.task.repo_url).hostname or "")
+
+    async def credential(self, purpose: Literal["fetch", "publish"]) -> str | None:
+        """The token that git is to use, and that no word of ours may hold. Raises ForgeError."""
+        token = await self.kit.publisher.credential(self.task.repo_url, self.own_token, purpose, self.pipe.system)
+        if token is not None and token != self.own_token:
+            self.needles.add("github-app-token", token)
+        return token
+
+    @property
+    def bundle_limit(self) -> int:
+        """Bytes of a bundle that are taken out of a sandbox."""
+        return self.task.limits.patch_bytes * BUNDLE_FACTOR + 1024 * 1024
+
+    @asynccontextmanager
+    async def sandbox(self, purpose: str, lifetime: float) -> AsyncIterator[Sandbox]:
+        """A sandbox for as long as the block; one for ``agent`` reaches the model proxy, others reach nothing."""
+        sandbox = await self.kit.provider.create(self._spec(purpose, lifetime))
+        try:
+            yield sandbox
+        finally:
+            await asyncio.shield(sandbox.destroy())
+
+    def _spec(self, purpose: str, lifetime: float) -> SandboxSpec:
+        task, agent = self.task, purpose == "agent"
+        return SandboxSpec(
+            tag=Tag(task.runner, task.job_id, task.attempt, purpose),
+            lifetime=lifetime,
+            memory_bytes=task.limits.memory_bytes,
+            processes=task.limits.processes,
+            tools=self.kit.agent.tools if agent else (),
+            model_socket=self.folder / "model.sock" if agent else None,
+        )
