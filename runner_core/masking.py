@@ -44,18 +44,31 @@ class Needles:
         self._prefixes: set[str] = set()
         self._first: frozenset[str] = frozenset()
         self._longest = 0
-        names: dict[str, str] = {}
+        self._any = False
+        self._trimmed = trimmed
         for name, secret in secrets.items():
-            if len(secret) >= SHORTEST:
-                for form in trimmed_forms(secret) if trimmed else forms(secret):
-                    names.setdefault(form.decode("latin-1"), name)
-        for needle, name in names.items():
-            self._automaton.add_word(needle, (len(needle), name))
+            self._take(name, secret)
+        self._ready()
+
+    def add(self, name: str, secret: str) -> None:
+        """One more secret, known from now on to all who search with these."""
+        self._take(name, secret)
+        self._ready()
+
+    def _take(self, name: str, secret: str) -> None:
+        if len(secret) < SHORTEST:
+            return
+        for form in trimmed_forms(secret) if self._trimmed else forms(secret):
+            needle = form.decode("latin-1")
+            if needle not in self._automaton:
+                self._automaton.add_word(needle, (len(needle), name))
             self._prefixes.update(needle[:size] for size in range(1, len(needle)))
             self._longest = max(self._longest, len(needle))
-        self._first = frozenset(needle[0] for needle in names)
-        self._any = bool(names)
-        if names:
+            self._first |= {needle[0]}
+            self._any = True
+
+    def _ready(self) -> None:
+        if self._any:
             self._automaton.make_automaton()
 
     def find(self, text: str) -> list[tuple[int, int, str]]:

@@ -196,6 +196,21 @@ class Agent(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """The branch that a pull request comes from, in the repository it is pushed to; ``owner`` is whose that is."""
+
+    repo_url: str
+    branch: str
+    owner: str
+    forked: bool = False
+
+    @property
+    def head(self) -> str:
+        """The branch as a pull request names it: with its owner when that is a fork's."""
+        return f"{self.owner}:{self.branch}" if self.forked else self.branch
+
+
+@dataclass(frozen=True, slots=True)
 class PullDraft:
     """A draft pull request to open: branch ``head`` into ``base``."""
 
@@ -231,17 +246,28 @@ async def untold(text: str) -> None:
 
 
 class Forge(Protocol):
-    """Where the draft pull request goes. Both calls are safe to repeat; the token is never part of a URL.
+    """Where the draft pull request goes. All calls are safe to repeat; a token is never part of a URL.
 
-    ``tell`` gets words for the job's log, such as how long a forge asks us to wait.
+    ``token`` is the one that was given, if any; a forge with tokens of its own asks ``credential`` for them. ``tell``
+    gets words for the job's log, such as how long a forge asks us to wait.
     """
 
     name: str
 
     def handles(self, repo_url: str) -> bool: ...
 
-    async def find(self, task: RunnerTask, token: str | None, tell: Tell = untold) -> Pull | None:
+    async def credential(
+        self, repo_url: str, given: str | None, purpose: Literal["fetch", "publish"], tell: Tell = untold
+    ) -> str | None:
+        """The token that git is to use: the given one, else the forge's own with no more rights than that needs."""
+
+    async def target(self, task: RunnerTask, token: str | None, tell: Tell = untold) -> Target:
+        """Where the branch is to be pushed; made, if it takes a fork."""
+
+    async def find(self, task: RunnerTask, target: Target, token: str | None, tell: Tell = untold) -> Pull | None:
         """The pull request of this job, whatever its state."""
 
-    async def open(self, task: RunnerTask, draft: PullDraft, token: str | None, tell: Tell = untold) -> Pull:
+    async def open(
+        self, task: RunnerTask, target: Target, draft: PullDraft, token: str | None, tell: Tell = untold
+    ) -> Pull:
         """Look first, then create; a duplicate found on the way is adopted. Raises ForgeError."""

@@ -10,11 +10,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from runner_core import pull_text
 from runner_core.git import Credentials, Git, GitError
 from runner_core.patch import Patch
-from runner_core.protocols import Forge, ForgeError, Pull, PullDraft, Tell, untold
+from runner_core.protocols import Forge, ForgeError, Pull, PullDraft, Target, Tell, untold
 from runner_core.source import Base, remote_url
 from schemas.attempts import RunnerTask
 from schemas.errors import Failure
@@ -26,6 +27,7 @@ REFUSED = re.compile(
     r"returned error: 40[134]\b|Permission .*denied|Authentication failed|could not read (?:Username|Password)"
     r"|terminal prompts disabled|[Rr]epository .*not found|Permission to|Write access"
 )
+MEANWHILE = re.compile(r"stale info|cannot lock ref|reference already exists")  # somebody pushed just now; look again
 _PERSON = {"GIT_AUTHOR_NAME": "Soulcaster", "GIT_AUTHOR_EMAIL": "fixes@soulcaster.invalid"}
 _COMMITTER = {"GIT_COMMITTER_NAME": "Soulcaster", "GIT_COMMITTER_EMAIL": "fixes@soulcaster.invalid"}
 
@@ -59,27 +61,36 @@ class Publisher:
         forge = self._forge(task.repo_url)
         if not task.branch.startswith(PREFIX) or task.branch == task.base_branch:
             raise _failed(f"{task.branch!r} is no branch of ours.", "This is a defect of Soulcaster; report it.")
-        found = await forge.find(task, token, tell)
+        target = await forge.target(task, token, tell)
+        found = await forge.find(task, target, token, tell)
         if found is not None and found.state != "open":
             return Published(task.branch, found)
-        git = Git(base.git.folder, Credentials.write(scratch / "push", token) if token else None)
+        own = await forge.credential(target.repo_url, token, "publish", tell)
+        git = Git(base.git.folder, Credentials.write(scratch / "push", own) if own else None)
         try:
             commit = await _commit(base, patch, task)
         except GitError as error:
-            raise _explain(error, task) from error
-        await self._pushed(git, task, commit)
+            raise _explain(error, task, target) from error
+        await self._pushed(git, task, target, commit)
         text = pull_text.body(task, report, usage)
         draft = PullDraft(task.branch, task.base_branch, commit, pull_text.title(task), text)
-        return Published(task.branch, found or await forge.open(task, draft, token, tell))
+        return Published(task.branch, found or await forge.open(task, target, draft, token, tell))
 
-    async def _pushed(self, git: Git, task: RunnerTask, commit: str) -> None:
+    async def credential(
+        self, repo_url: str, given: str | None, purpose: Literal["fetch", "publish"], tell: Tell = untold
+    ) -> str | None:
+        """What git is to use for the repository. Raises ForgeError."""
+        forge = next((forge for forge in self._forges if forge.handles(repo_url)), None)
+        return given if forge is None else await forge.credential(repo_url, given, purpose, tell)
+
+    async def _pushed(self, git: Git, task: RunnerTask, target: Target, commit: str) -> None:
         """A push that broke off may have been done; the next one looks first, so repeating is safe."""
         pause = self._pause
         for left in reversed(range(PUSH_TRIES)):
             try:
-                return await _push(git, task, commit)
+                return await _push(git, task, target, commit)
             except GitError as error:
-                explained = _explain(error, task)
+                explained = _explain(error, task, target)
                 if not left or explained.failure.kind != "infrastructure":
                     raise explained from error
             await asyncio.sleep(pause)
@@ -103,9 +114,9 @@ async def _commit(base: Base, patch: Patch, task: RunnerTask) -> str:
     return (await git(*arguments, stdin=pull_text.commit_message(task).encode())).decode().strip()
 
 
-async def _push(git: Git, task: RunnerTask, commit: str) -> None:
+async def _push(git: Git, task: RunnerTask, target: Target, commit: str) -> None:
     """Push with a lease on what is there now: nothing, this very commit, or an earlier commit of this job."""
-    url, ref = remote_url(task.repo_url), f"refs/heads/{task.branch}"
+    url, ref = remote_url(target.repo_url), f"refs/heads/{target.branch}"
     listed = await git.text("ls-remote", url, ref)
     there = listed.split()[0] if listed else ""
     if there == commit:
@@ -122,15 +133,15 @@ async def _push(git: Git, task: RunnerTask, commit: str) -> None:
     await git("push", "-q", "--no-verify", lease, url, f"{commit}:{ref}", timeout=300)
 
 
-def _explain(error: GitError, task: RunnerTask) -> ForgeError:
+def _explain(error: GitError, task: RunnerTask, target: Target) -> ForgeError:
     said = error.detail
     if REFUSED.search(said):
         return _failed(
-            f"The branch cannot be pushed to {task.repo_url}.",
+            f"The branch cannot be pushed to {target.repo_url}.",
             "Give a token that may write contents and pull requests of this repository (X-GitHub-Token).",
             said,
         )
-    if "rejected" in said and "stale info" not in said:  # a stale lease: somebody pushed meanwhile; look again
+    if "rejected" in said and not MEANWHILE.search(said):
         return _failed(f"The repository refused branch {task.branch}.", "Read the reason, then retry the job.", said)
     action = "It is tried again; if it stays, check that the repository's server answers."
     reason = "The branch could not be pushed."

@@ -5,11 +5,12 @@ served by the gateway at the pull request's URL. The name is the job's, so there
 """
 
 from datetime import UTC, datetime
+from typing import Literal
 
 import msgspec
 
 from messaging.ports import Objects
-from runner_core.protocols import Pull, PullDraft, Tell, untold
+from runner_core.protocols import Pull, PullDraft, Target, Tell, untold
 from runner_core.pull_text import marker
 from schemas.attempts import RunnerTask
 
@@ -45,14 +46,24 @@ class LocalForge:
     def handles(self, repo_url: str) -> bool:
         return repo_url.startswith(("/", "file://"))
 
-    async def find(self, task: RunnerTask, token: str | None, tell: Tell = untold) -> Pull | None:
+    async def credential(
+        self, repo_url: str, given: str | None, purpose: Literal["fetch", "publish"], tell: Tell = untold
+    ) -> str | None:
+        return given
+
+    async def target(self, task: RunnerTask, token: str | None, tell: Tell = untold) -> Target:
+        return Target(task.repo_url, task.branch, "")
+
+    async def find(self, task: RunnerTask, target: Target, token: str | None, tell: Tell = untold) -> Pull | None:
         data = await self._objects.get(_name(task))
         if data is None:
             return None
         record = msgspec.json.decode(data, type=PullRecord)
         return Pull(url=record.url, number=record.number, state=record.state)
 
-    async def open(self, task: RunnerTask, draft: PullDraft, token: str | None, tell: Tell = untold) -> Pull:
+    async def open(
+        self, task: RunnerTask, target: Target, draft: PullDraft, token: str | None, tell: Tell = untold
+    ) -> Pull:
         url = f"{self._public_url}/pulls/{task.project_id}/{task.job_id}"
         record = PullRecord(
             number=task.job_id,

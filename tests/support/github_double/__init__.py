@@ -2,7 +2,7 @@
 ``git http-backend`` with token auth.
 
 ``async with github_double() as double``; ``double.add("shop/api", bare)``, then ``double.clone_url("shop/api")``
-and ``double.api_url``. Operations for faults: repo, find, create, fetch, push.
+and ``double.api_url``. Operations for faults: repo, find, create, fetch, push, installation, token, app.
 """
 
 import asyncio
@@ -17,9 +17,10 @@ from typing import Any
 from aiohttp import web
 
 from tests.support.e2b_double.faults import Fault, Faults, suffer
+from tests.support.github_double.app import App
 from tests.support.github_double.backend import branch_head, serve_git
 
-__all__ = ["Fault", "GithubDouble", "Repo", "github_double"]
+__all__ = ["App", "Fault", "GithubDouble", "Repo", "github_double"]
 TOKEN = "ghp_0123456789abcdefghijklmnopqrstuvwxyz"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -43,6 +44,7 @@ class GithubDouble:
 
     def __init__(self) -> None:
         self.repos: dict[str, Repo] = {}
+        self.app = App()
         self.faults = Faults()
         self.calls: list[tuple[float, str]] = []
         self.lag = 0.0
@@ -66,12 +68,15 @@ class GithubDouble:
     def times(self, operation: str) -> list[float]:
         return [at for at, name in self.calls if name == operation]
 
-    def app(self) -> web.Application:
+    def application(self) -> web.Application:
         app = web.Application(client_max_size=256 * 1024 * 1024)
         repo = "/api/v3/repos/{owner}/{name}"
         app.router.add_get(repo, self._rest("repo", self._repo))
         app.router.add_get(f"{repo}/pulls", self._rest("find", self._find))
         app.router.add_post(f"{repo}/pulls", self._rest("create", self._create))
+        app.router.add_get(f"{repo}/installation", self._as_app("installation", self._installation))
+        app.router.add_post("/api/v3/app/installations/{id}/access_tokens", self._as_app("token", self._token))
+        app.router.add_get("/api/v3/app", self._as_app("app", self._app))
         app.router.add_route("*", "/{owner}/{name}.git/{rest:.*}", self._git)
         return app
 
@@ -81,9 +86,13 @@ class GithubDouble:
     def _rest(self, operation: str, handler: Callable[[Repo, web.Request], Awaitable[web.Response]]) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
             self.calls.append((time.monotonic(), operation))
-            if request.headers.get("Authorization") not in (f"token {self.token}", f"Bearer {self.token}"):
-                return problem(401, "Bad credentials")
-            repo = self.repos.get(f"{request.match_info['owner']}/{request.match_info['name']}")
+            given = request.headers.get("Authorization", "").removeprefix("token ").removeprefix("Bearer ")
+            name = f"{request.match_info['owner']}/{request.match_info['name']}"
+            level = "write" if request.method == "POST" else "read"
+            refusal = self._refusal(given, name, "metadata" if operation == "repo" else "pull_requests", level)
+            if refusal is not None:
+                return problem(*refusal)
+            repo = self.repos.get(name)
             if repo is None:
                 return problem(404, "Not Found")
             return await suffer(
@@ -91,6 +100,37 @@ class GithubDouble:
             )
 
         return handle
+
+    def _as_app(self, operation: str, handler: Callable[[web.Request], Awaitable[web.Response]]) -> Handler:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            self.calls.append((time.monotonic(), operation))
+            if not self.app.signed(request):
+                return problem(401, "A JSON web token could not be decoded")
+            return await suffer(self.faults.take(operation), request, handler, _shape, self._stopping)
+
+        return handle
+
+    def _refusal(self, given: str, repository: str, right: str, level: str) -> tuple[int, str] | None:
+        """What is said to a token that does not open this; None to one that does."""
+        issued = self.app.issued.get(given)
+        if issued is None or issued.over:
+            return None if given == self.token else (401, "Bad credentials")
+        if repository not in issued.repositories:
+            return 404, "Not Found"
+        return None if issued.may(repository, right, level) else (403, "Resource not accessible by integration")
+
+    async def _installation(self, request: web.Request) -> web.Response:
+        number = self.app.installed.get(f"{request.match_info['owner']}/{request.match_info['name']}")
+        return problem(404, "Not Found") if number is None else web.json_response({"id": number})
+
+    async def _token(self, request: web.Request) -> web.Response:
+        if self.app.suspended:
+            return problem(403, "This installation has been suspended")
+        given = self.app.give(int(request.match_info["id"]), await request.json())
+        return problem(422, given) if isinstance(given, str) else web.json_response(given, status=201)
+
+    async def _app(self, request: web.Request) -> web.Response:
+        return web.json_response({"id": 1, "slug": "soulcaster", "html_url": "https://github.test/apps/soulcaster"})
 
     async def _repo(self, repo: Repo, request: web.Request) -> web.Response:
         owner, name = repo.name.split("/")
@@ -142,12 +182,14 @@ class GithubDouble:
 
     async def _git(self, request: web.Request) -> web.StreamResponse:
         repo = self.repos.get(f"{request.match_info['owner']}/{request.match_info['name']}")
-        given = request.headers.get("Authorization", "").removeprefix("Basic ")
-        if given != base64.b64encode(f"x-access-token:{self.token}".encode()).decode():
-            return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="GitHub"'})
-        if repo is None:
-            return web.Response(status=404, text="Repository not found.")
         pushes = "git-receive-pack" in request.path_qs
+        given = base64.b64decode(request.headers.get("Authorization", "").removeprefix("Basic ")).decode()
+        name = f"{request.match_info['owner']}/{request.match_info['name']}"
+        refusal = self._refusal(given.removeprefix("x-access-token:"), name, "contents", "write" if pushes else "read")
+        if refusal is not None and refusal[0] == 401:
+            return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="GitHub"'})
+        if repo is None or refusal is not None:
+            return web.Response(status=refusal[0] if refusal else 404, text="Repository not found.")
         operation = "push" if pushes else "fetch"
         if request.method == "POST":
             self.calls.append((time.monotonic(), operation))
@@ -183,7 +225,7 @@ def _shape(fault: Fault) -> web.Response:
 async def github_double() -> AsyncIterator[GithubDouble]:
     """Serve until the block ends."""
     double = GithubDouble()
-    runner = web.AppRunner(double.app(), handler_cancellation=True, access_log=None, shutdown_timeout=0.5)
+    runner = web.AppRunner(double.application(), handler_cancellation=True, access_log=None, shutdown_timeout=0.5)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
