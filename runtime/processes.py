@@ -40,8 +40,11 @@ def free_port(host: str = "127.0.0.1") -> int:
         return int(probe.getsockname()[1])
 
 
-def _terminate_with_parent() -> None:
-    """Between fork and exec: only a system call, no allocation that could wait for a lock of the parent."""
+def terminate_with_parent() -> None:
+    """For ``preexec_fn``: on Linux the kernel sends SIGTERM when the parent dies, even by SIGKILL (prctl(2)).
+
+    Between fork and exec: only a system call, no allocation that could wait for a lock of the parent.
+    """
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
@@ -75,7 +78,7 @@ class Child:
             stdout=stdout,
             stderr=stderr,
             start_new_session=True,
-            preexec_fn=_terminate_with_parent if die_with_parent and sys.platform == "linux" else None,
+            preexec_fn=terminate_with_parent if die_with_parent and sys.platform == "linux" else None,
         )
         return cls(process, name)
 

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 import msgspec
 
 import services
+from runtime.processes import terminate_with_parent
 
 _ROOT: Final = Path(services.__file__).resolve().parents[1]
 _MODULE: Final = "services.planner.grounder_process"
@@ -110,6 +111,8 @@ class ProcessGrounder:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", _MODULE, cwd=_ROOT, env=_environment(), limit=_REPLY_LIMIT,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,  # so that it can give way as a whole
+            preexec_fn=terminate_with_parent if sys.platform == "linux" else None,
         )  # fmt: skip
         try:
             async with asyncio.timeout(self._seconds):

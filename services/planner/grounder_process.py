@@ -24,7 +24,7 @@ from services.planner.localise import Candidate, Frame, RepositoryError, Reposit
 
 _READ_FILES, _READ_SYMBOLS = 12, 3
 _SPAN_LINES, _HEAD_LINES = 60, 40
-_NICE = 10
+_NICE = 5
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
@@ -41,11 +41,12 @@ def main() -> int:
 
 
 def give_way() -> None:
-    """Let the other services have the processor first: 20 plans at once must not be felt by those who use the page."""
+    """Let the services have the processor first: 20 plans at once must not be felt by those who use the page.
+
+    Linux shares out by session, and nice counts within one only: sched(7), "The autogroup feature".
+    """
     os.nice(_NICE)
-    if os.getsid(0) == os.getppid():
-        # Linux shares out by session, and nice counts within one only: sched(7), "The autogroup feature". The planner
-        # leads its session under `soulcaster up`; a shell's session is not ours to slow down.
+    if os.getsid(0) == os.getpid():
         with contextlib.suppress(OSError):
             Path("/proc/self/autogroup").write_text(str(_NICE))
 
