@@ -62,6 +62,7 @@ _DURABLES: Final = {
     "planner": ("planner",),
     "triage": ("triage", "triage-jobs"),
 }
+SEALED: Final = "KV_secrets"  # of its writers only those who also read it may
 _REQUESTS_OF: Final = "request"
 
 
@@ -80,7 +81,8 @@ def permissions(identity: Identity) -> Permissions:
         publish.append(f"{API}.STREAM.MSG.DELETE.{DEAD}")
     if identity.role == "triage":  # a deleted project leaves no message behind
         publish += [f"{API}.STREAM.MSG.DELETE.{stream}" for stream in (FEEDBACK, CLUSTERS)]
-    publish += [f"{API}.STREAM.MSG.GET.{channel.store}" for channel in written if channel.kind == "key-value"]
+    own = [channel.store for channel in written if channel.kind == "key-value" and channel.store != SEALED]
+    publish += [f"{API}.STREAM.MSG.GET.{store}" for store in own]
     served = [channel.address.partition(".")[0] + ".>" for channel in read if channel.kind == _REQUESTS_OF]
     return Permissions(_unique(publish), _unique([own_inbox, *served]), answers=bool(served))
 

@@ -83,16 +83,18 @@ class Attempt:
             return Outcome("failed", error.failure)
         except BusError as error:
             return Outcome("failed", internal(error))
+        keeping = asyncio.create_task(box.keep())
         try:
             outcome = await self._supervised(bench)
             if outcome is None:
                 return None
             await self._close(bench, outcome)
-            await box.give_back(self.task, outcome.failure)
         except BusError as error:
             log.warning("attempt.last_words", **self._identity(), reason=str(error))
         finally:
+            keeping.cancel()
             await bench.pipe.abandon()
+            await asyncio.wait({keeping})
         return None if self.lease.lost else outcome
 
     def _open(self, folder: Path, token: str | None) -> Bench:

@@ -184,8 +184,8 @@ CHANNELS: Final[tuple[Channel, ...]] = (
         kind="key-value",
         store="KV_secrets",
         message=SealedSecret,
-        title="A user's token, sealed; deleted by the runner that claims the job",
-        writers=("gateway", "runner"),
+        title="A user's token, sealed; renewed by the runner at work, deleted by the orchestrator when the job ends",
+        writers=("gateway", "runner", "orchestrator"),
         readers=("runner",),
     ),
     Channel(

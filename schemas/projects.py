@@ -61,7 +61,7 @@ class IdempotentAnswer(Message, frozen=True, kw_only=True):
 
 
 class SealedSecret(Message, frozen=True, kw_only=True):
-    """KV ``secrets`` (memory, TTL), key ``<job>``: the user's GitHub token, sealed; deleted on claim."""
+    """KV ``secrets`` (memory, TTL), key ``<job>``: the user's GitHub token, sealed; deleted when the job ends."""
 
     sealed: str
     created_at: Timestamp

@@ -4,12 +4,13 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
-from messaging.ports import Bus, Conflict, Entry
+from messaging.ports import Bus, BusError, Conflict, Entry
 from runtime import logs
 from runtime.clock import Clock
 from schemas import subjects
 from schemas.attempts import AttemptReply
-from schemas.jobs import Job
+from schemas.jobs import TERMINAL, Job
+from schemas.projects import SealedSecret
 from services.orchestrator.index import Index
 from services.orchestrator.model import Event, Rules, decide
 from services.orchestrator.model.events import Create
@@ -35,6 +36,7 @@ class Records:
 
     def __init__(self, bus: Bus, index: Index, outbox: Outbox, clock: Clock, rules: Rules) -> None:
         self._state = bus.state(subjects.KV_JOBS, Job)
+        self._tokens = bus.state(subjects.KV_SECRETS, SealedSecret)
         self._index, self._outbox, self._clock, self._rules = index, outbox, clock, rules
         self._recent: OrderedDict[str, Entry[Job]] = OrderedDict()
 
@@ -60,6 +62,7 @@ class Records:
                 return Change(entry.value if entry else None, decision.reply, changed=False)
             written = await self._write(key, decision.job, entry)
             if written is not None:
+                await self._end_token(written)
                 if post:
                     self._outbox.post(written)
                 return Change(written, decision.reply, changed=True)
@@ -79,6 +82,19 @@ class Records:
             return None
         self._note(key, job, revision, entry.value if entry else None)
         return job
+
+    async def _end_token(self, job: Job) -> None:
+        """No attempt will need the user's token any more (docs/adr/0004).
+
+        Before the outbox is published: when this process dies in between, whoever publishes it for us writes the
+        record once more and comes by here.
+        """
+        if job.status not in TERMINAL or not job.request.has_secret:
+            return
+        try:
+            await self._tokens.delete(subjects.key(job.id))
+        except BusError as error:  # the next write of the record tries again; the bucket's TTL is the last resort
+            log.warning("token.not_deleted", job_id=job.id, reason=str(error))
 
     def _note(self, key: str, job: Job, revision: int, before: Job | None) -> None:
         self._outbox.forget(job)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from schemas import subjects
+from schemas.projects import SealedSecret
 from tests.chaos.fixes import PHASES, start
 from tests.support.invariants import never_written
 from tests.support.stack import BROKER, stack
@@ -24,7 +26,7 @@ SUBSET = {
 }
 CELLS = {victim: PHASES if FULL else phases for victim, phases in SUBSET.items()}
 TOKEN = "ghp_a-token-of-the-user-0123456789abcdef"
-KEEPS_TOKEN = ("gateway", "orchestrator", "planner", "triage")  # the runner and the broker's memory die with theirs
+KEEPS_TOKEN = ("gateway", "orchestrator", "planner", "triage", "runner")  # the broker's memory dies with it
 
 
 @pytest.mark.timeout(600)
@@ -44,4 +46,5 @@ async def test_every_fix_ends_once_whoever_is_killed(victim: str, tmp_path: Path
             job = await fix.judged()
             assert job.status == "success", (phase, job.failure, job.history, at.tail())
             await fix.left_nothing(job)
+            assert await at.bus.state(subjects.KV_SECRETS, SealedSecret).keys() == [], phase
         never_written(TOKEN, [at.data, at.nats.folder])

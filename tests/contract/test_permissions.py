@@ -151,7 +151,11 @@ async def test_one_fix_goes_from_the_gateway_to_the_runner_and_back_under_these_
     answered = await runner.request("attempts.claim.sandbox_kilo.j", b"{}")
     assert answered == b"ok attempts.claim.sandbox_kilo.j"
     assert await runner.state("secrets", dict).get("j") is not None
-    await runner.state("secrets", dict).delete("j")
+    for blind in (gateway, orchestrator):
+        with pytest.raises(BusError):
+            await blind.state("secrets", dict).get("j")
+    await orchestrator.state("secrets", dict).delete("j")
+    assert await runner.state("secrets", dict).get("j") is None
     await runner.state("runners", dict).put("sandbox_kilo.i", {})
     await runner.publish("logs.p.j", b"line")
     await runner.publish("jobs.p.j.attempt", b"{}")

@@ -1,5 +1,6 @@
-"""A user's token: taken by one attempt, given back only where another may come."""
+"""A user's token: opened by each attempt, renewed while one runs, deleted by nobody here."""
 
+import asyncio
 import base64
 import os
 
@@ -9,8 +10,8 @@ from messaging.memory import MemoryBus
 from runner_core.outcomes import AttemptFailed
 from runner_core.secrets_box import SecretBox
 from runtime.seal import Sealer
-from schemas.errors import Failure, FailureClass
 from schemas.projects import SealedSecret
+from tests.support.eventually import eventually
 from tests.unit.runner_core.test_prompt import NOW, task
 
 SEALER = Sealer(os.urandom(32))
@@ -21,16 +22,30 @@ async def put(bus: MemoryBus, owner: str = "J") -> None:
     await bus.state("secrets", SealedSecret).put("J", SealedSecret(sealed=sealed, created_at=NOW))
 
 
-@pytest.mark.parametrize(("kind", "kept"), [("infrastructure", True), ("agent", True), ("gate", False), (None, False)])
-async def test_a_token_is_gone_once_taken_and_back_for_a_retry(
-    memory_bus: MemoryBus, kind: FailureClass | None, kept: bool
-) -> None:
+async def test_a_token_stays_for_the_attempt_after_a_killed_one(memory_bus: MemoryBus) -> None:
     await put(memory_bus)
-    box = SecretBox(memory_bus, SEALER)
-    assert await box.take(task(has_secret=True)) == "ghp_token"
-    assert await memory_bus.state("secrets", SealedSecret).get("J") is None
-    await box.give_back(task(), Failure(kind=kind, reason="r") if kind else None)
-    assert (await memory_bus.state("secrets", SealedSecret).get("J") is not None) == kept
+    for _ in range(2):
+        assert await SecretBox(memory_bus, SEALER).take(task(has_secret=True)) == "ghp_token"
+
+
+async def test_a_token_is_renewed_while_an_attempt_runs_and_never_brought_back(memory_bus: MemoryBus) -> None:
+    await put(memory_bus)
+    state, box = memory_bus.state("secrets", SealedSecret), SecretBox(memory_bus, SEALER)
+    await box.take(task(has_secret=True))
+    first = await state.get("J")
+    assert first is not None
+    keeping = asyncio.create_task(box.keep(every=0.01))
+
+    async def renewed() -> None:
+        entry = await state.get("J")
+        assert entry is not None
+        assert entry.revision > first.revision + 1
+        assert entry.value == first.value
+
+    await eventually(renewed)
+    await state.delete("J")
+    await asyncio.wait_for(keeping, 30)
+    assert await state.get("J") is None
 
 
 async def test_a_job_without_a_token_needs_none(memory_bus: MemoryBus) -> None:
