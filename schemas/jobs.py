@@ -9,6 +9,7 @@ from schemas.plans import Plan
 
 JobStatus = Literal["pending", "running", "success", "failed", "cancelled", "needs_review"]
 Phase = Literal["queued", "planning", "provisioning", "checkout", "agent", "verifying", "gating", "publishing", "done"]
+ForkMode = Literal["auto", "never"]
 TERMINAL: frozenset[str] = frozenset({"success", "failed", "cancelled", "needs_review"})
 
 
@@ -69,6 +70,7 @@ class FixRequest(Message, frozen=True, kw_only=True):
     retry_of: str | None = None
     approve_patch: str | None = None  # artifact key of a patch held by the gate that a person released
     has_secret: bool = False  # a GitHub token waits in KV ``secrets`` under the job id
+    fork: ForkMode | None = None  # the project's choice; None: the runner's
     requested_by: str = "user"
     created_at: Timestamp
 

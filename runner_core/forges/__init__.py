@@ -7,17 +7,23 @@ from runner_core.forges.github import GithubForge
 from runner_core.forges.local import LocalForge
 from runner_core.protocols import Forge
 from runtime.settings import SettingsError
+from schemas.jobs import ForkMode
 
 
 def forges(
-    objects: Objects, public_url: str, github_api_url: str, app: tuple[str, str] | None = None
+    objects: Objects,
+    public_url: str,
+    github_api_url: str,
+    app: tuple[str, str] | None = None,
+    fork: ForkMode = "never",
 ) -> tuple[Forge, ...]:
-    """All forges; the first that handles a repository's address takes it. ``app``: a GitHub App's id and private key.
+    """All forges; the first that handles a repository's address takes it. ``app``: a GitHub App's id and private key;
+    ``fork``: whether a fork is made where a person's token may not write, when the job's project does not say.
 
     Raises SettingsError for a key that cannot sign.
     """
     try:
-        return (LocalForge(objects, public_url), GithubForge(github_api_url, app=app))
+        return (LocalForge(objects, public_url), GithubForge(github_api_url, app=app, fork=fork))
     except ValueError as error:
         raise SettingsError(f"{error}. See docs/how-to/github.md.") from error
 

@@ -1,15 +1,15 @@
 """GitHub through PyGithub. A creation whose outcome is unknown is never repeated blindly: look, then act.
 
 GitHub's REST reference, "Pulls": the head filter needs ``owner:branch``; a second open pull request of one head answers
-422 "A pull request already exists". "Best practices": at most one request a second that writes.
+422 "A pull request already exists".
 """
 
 import asyncio
-import time
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
+from urllib.parse import urlsplit
 
-from github import Auth, GithubException
+from github import Auth, Github, GithubException
 from github.PullRequest import PullRequest
 from github.Repository import Repository
 
@@ -17,21 +17,30 @@ from runner_core.forges.github_app import GithubApp, Purpose
 from runner_core.forges.github_calls import (
     UNKNOWN,
     Calls,
-    LimitedForTooLong,
+    Explain,
     answered,
     detail_of,
     repository_of,
     said,
 )
+from runner_core.forges.github_forks import Forks
 from runner_core.protocols import ForgeError, Pull, PullDraft, Target, Tell, untold
 from runner_core.pull_text import marker
 from schemas.attempts import RunnerTask
 from schemas.errors import Failure
+from schemas.jobs import ForkMode
 
 T = TypeVar("T")
 LOOK_SECONDS: Final = 60.0
 LONGEST_WAIT: Final = 7200.0
-READ_TRIES: Final = 5
+
+
+class Doing(Protocol):
+    """One of the three ways to call: once, repeated, or spaced."""
+
+    async def __call__(
+        self, auth: Auth.Auth, act: Callable[[Github], T], explain: Explain, silent: Failure, tell: Tell
+    ) -> T: ...
 
 
 class GithubForge:
@@ -40,7 +49,8 @@ class GithubForge:
     All in seconds: ``look`` is how long a pull request is looked for after a creation whose outcome is unknown,
     ``longest_wait`` what GitHub may ask us to wait, ``pause`` the first pause between repeated readings, ``spacing``
     lies between two creations, ``timeout`` is the longest silence of one request. ``app``: (id, private key) of the
-    GitHub App whose tokens are used where no token is given.
+    GitHub App whose tokens are used where no token is given. ``fork``: what to do where a job does not say, when the
+    token may not write to the repository.
     """
 
     name = "github"
@@ -50,17 +60,16 @@ class GithubForge:
         api_url: str = "https://api.github.com",
         *,
         app: tuple[str, str] | None = None,
+        fork: ForkMode = "never",
         look: float = LOOK_SECONDS,
         longest_wait: float = LONGEST_WAIT,
         pause: float = 0.5,
         spacing: float = 1.0,
         timeout: int = 20,
     ) -> None:
-        self._calls = Calls(api_url, longest_wait, timeout)
-        self._app = GithubApp(app[0], app[1], self._calls, pause) if app else None
-        self._look_seconds, self._pause, self._spacing = look, pause, spacing
-        self._writing = asyncio.Lock()
-        self._wrote = -spacing
+        self._calls = Calls(api_url, longest_wait=longest_wait, timeout=timeout, pause=pause, spacing=spacing)
+        self._app = GithubApp(app[0], app[1], self._calls) if app else None
+        self._forks, self._fork, self._look_seconds = Forks(self._calls, look), fork, look
 
     def handles(self, repo_url: str) -> bool:
         return repository_of(repo_url) is not None
@@ -72,11 +81,19 @@ class GithubForge:
         return given
 
     async def target(self, task: RunnerTask, token: str | None, tell: Tell = untold) -> Target:
-        return Target(task.repo_url, task.branch, _owner(task))
+        """A fork only with a person's token, and where that was allowed: an App cannot fork, and others see a fork."""
+        name, own = repository_of(task.repo_url) or "", Target(task.repo_url, task.branch, _owner(task))
+        if token is None or (task.fork or self._fork) != "auto":
+            return own
+        fork = await self._forks.of(name, token, tell)
+        if fork is None:
+            return own
+        parts = urlsplit(task.repo_url)
+        return Target(f"{parts.scheme}://{parts.netloc}/{fork}.git", task.branch, fork.split("/")[0], forked=True)
 
     async def find(self, task: RunnerTask, target: Target, token: str | None, tell: Tell = untold) -> Pull | None:
         """Repeated while GitHub does not answer: reading changes nothing."""
-        return await self._read(task, token, tell, lambda repository: _find(repository, task, target))
+        return await self._call(self._calls.read, task, token, tell, lambda repository: _find(repository, task, target))
 
     async def open(
         self, task: RunnerTask, target: Target, draft: PullDraft, token: str | None, tell: Tell = untold
@@ -86,7 +103,9 @@ class GithubForge:
             if found is not None:
                 return found
             try:
-                return await self._write(task, token, tell, lambda repository: _create(repository, target, draft))
+                return await self._call(
+                    self._calls.write, task, token, tell, lambda repository: _create(repository, target, draft)
+                )
             except _Unknown as unknown:
                 await tell(f"{unknown}; looking for the pull request before asking again")
                 found = await self._look(task, target, token, tell)
@@ -110,35 +129,17 @@ class GithubForge:
                 raise
             if found is not None:
                 return found
-            await self._call(task, token, tell, lambda repository: _no_stranger(repository, task, target))
+            await self._call(self._calls, task, token, tell, lambda repository: _no_stranger(repository, task, target))
         return None
 
-    async def _read(self, task: RunnerTask, token: str | None, tell: Tell, act: Callable[[Repository], T]) -> T:
-        pause = self._pause
-        for left in reversed(range(READ_TRIES)):
-            try:
-                return await self._call(task, token, tell, act)
-            except ForgeError as error:
-                if not left or error.failure.kind != "infrastructure" or isinstance(error, LimitedForTooLong):
-                    raise
-            await asyncio.sleep(pause)
-            pause *= 2
-        raise AssertionError("unreachable")
-
-    async def _write(self, task: RunnerTask, token: str | None, tell: Tell, act: Callable[[Repository], T]) -> T:
-        async with self._writing:
-            await asyncio.sleep(max(self._wrote + self._spacing - time.monotonic(), 0.0))
-            try:
-                return await self._call(task, token, tell, act)
-            finally:
-                self._wrote = time.monotonic()
-
-    async def _call(self, task: RunnerTask, token: str | None, tell: Tell, act: Callable[[Repository], T]) -> T:
+    async def _call(
+        self, how: Doing, task: RunnerTask, token: str | None, tell: Tell, act: Callable[[Repository], T]
+    ) -> T:
         name = repository_of(task.repo_url)
         token = await self.credential(task.repo_url, token, "publish", tell)  # asked anew: an App's ends after an hour
         if token is None or name is None:
             raise ForgeError(_no_token(task))
-        return await self._calls(
+        return await how(
             Auth.Token(token),
             lambda client: act(client.get_repo(name)),
             lambda e: _explain(e, task),

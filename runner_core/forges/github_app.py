@@ -28,7 +28,6 @@ RIGHTS: Final[dict[Purpose, dict[str, str]]] = {
 }
 RENEWED_BEFORE: Final = timedelta(minutes=10)
 SEND_ONE: Final = "or send a token of your own with the request (X-GitHub-Token)."
-TRIES: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +39,13 @@ class _Held:
 class GithubApp:
     """Gives tokens and keeps them until ten minutes before they end. Raises ValueError for a key that cannot sign."""
 
-    def __init__(self, app_id: str, private_key: str, calls: Calls, pause: float = 0.5) -> None:
+    def __init__(self, app_id: str, private_key: str, calls: Calls) -> None:
         self._auth = Auth.AppAuth(app_id, private_key.replace("\\n", "\n"))
         try:
             self._auth.create_jwt()
         except (jwt.PyJWTError, ValueError, TypeError) as error:
             raise ValueError("GITHUB_APP_PRIVATE_KEY is no RSA private key in PEM form") from error
-        self._calls, self._pause = calls, pause
+        self._calls = calls
         self._host = host_of(calls.api_url)
         self._held: dict[tuple[str, Purpose], _Held] = {}
         self._one: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -64,26 +63,14 @@ class GithubApp:
         return repository_of(repo_url) is not None and host_of(repo_url) == self._host
 
     async def _made(self, name: str, purpose: Purpose, tell: Tell) -> _Held:
-        """Repeated while GitHub does not answer: a token made twice ends by itself."""
-        pause = self._pause
-        for left in reversed(range(TRIES)):
-            try:
-                return await self._exchanged(name, purpose, tell)
-            except ForgeError as error:
-                if not left or error.failure.kind != "infrastructure":
-                    raise
-            await asyncio.sleep(pause)
-            pause *= 2
-        raise AssertionError("unreachable")
-
-    async def _exchanged(self, name: str, purpose: Purpose, tell: Tell) -> _Held:
+        """Asked again while GitHub does not answer: a token made twice ends by itself."""
         silent = Failure(kind="infrastructure", reason=f"GitHub gave no token for {name}.", action="It is asked again.")
         try:
-            held = await self._calls(
+            held = await self._calls.read(
                 self._auth, lambda client: _exchange(client, name, purpose), lambda e: _explain(e, name), silent, tell
             )
         except _NotInstalled as missing:
-            link = await self._calls(self._auth, _link, lambda e: _explain(e, name), silent, tell)
+            link = await self._calls.read(self._auth, _link, lambda e: _explain(e, name), silent, tell)
             raise ForgeError(_not_installed(name, link)) from missing
         log.info("github.app_token", repository=name, purpose=purpose, expires_at=held.expires_at.isoformat())
         return held

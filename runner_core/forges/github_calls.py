@@ -1,7 +1,7 @@
 """Calls to GitHub through PyGithub, in threads: a limit is waited out, everything else is told at once.
 
 GitHub's REST reference, "Best practices": a limit is told by 403 or 429 with ``retry-after``, or by
-``x-ratelimit-remaining: 0`` and ``x-ratelimit-reset``, else wait a minute.
+``x-ratelimit-remaining: 0`` and ``x-ratelimit-reset``, else wait a minute; at most one request a second that writes.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from schemas.errors import Failure
 T = TypeVar("T")
 log = logger("runner.github")
 NO_TIME_GIVEN: Final = 60.0
+READ_TRIES: Final = 5
 UNKNOWN: Final = (requests.ConnectionError, requests.Timeout)
 _REPOSITORY: Final = re.compile(r"^/([A-Za-z0-9_.-]+)/([A-Za-z0-9_.-]+?)(?:\.git)?/?\Z")
 Explain = Callable[[GithubException], Failure]
@@ -36,10 +37,42 @@ class Unanswered(ForgeError):
 
 
 class Calls:
-    """``longest_wait``: seconds that GitHub may ask us to wait; ``timeout``: the longest silence of one request."""
+    """In seconds: ``longest_wait`` is what GitHub may ask us to wait, ``timeout`` the longest silence of one request,
+    ``pause`` the first pause between repeated readings, ``spacing`` lies between two writings."""
 
-    def __init__(self, api_url: str, longest_wait: float, timeout: int) -> None:
+    def __init__(
+        self, api_url: str, *, longest_wait: float, timeout: int, pause: float = 0.5, spacing: float = 1.0
+    ) -> None:
         self.api_url, self._longest_wait, self._timeout = api_url.rstrip("/"), longest_wait, timeout
+        self._pause, self._spacing = pause, spacing
+        self._writing = asyncio.Lock()
+        self._wrote = -spacing
+
+    async def read(
+        self, auth: Auth.Auth, act: Callable[[Github], T], explain: Explain, silent: Failure, tell: Tell
+    ) -> T:
+        """Repeated while GitHub does not answer: for what changes nothing, or may be done twice."""
+        pause = self._pause
+        for left in reversed(range(READ_TRIES)):
+            try:
+                return await self(auth, act, explain, silent, tell)
+            except ForgeError as error:
+                if not left or error.failure.kind != "infrastructure" or isinstance(error, LimitedForTooLong):
+                    raise
+            await asyncio.sleep(pause)
+            pause *= 2
+        raise AssertionError("unreachable")
+
+    async def write(
+        self, auth: Auth.Auth, act: Callable[[Github], T], explain: Explain, silent: Failure, tell: Tell
+    ) -> T:
+        """Once, a while after the last one."""
+        async with self._writing:
+            await asyncio.sleep(max(self._wrote + self._spacing - time.monotonic(), 0.0))
+            try:
+                return await self(auth, act, explain, silent, tell)
+            finally:
+                self._wrote = time.monotonic()
 
     async def __call__(
         self, auth: Auth.Auth, act: Callable[[Github], T], explain: Explain, silent: Failure, tell: Tell

@@ -22,6 +22,7 @@ from schemas.similarity import Footprint, marks_of, planned_files, refusal, stil
 from services.gateway import repositories
 from services.gateway.context import Gateway
 from services.gateway.problems import Problem, not_found
+from services.gateway.source_settings import stored
 
 log = logs.logger("gateway.fixing")
 
@@ -143,6 +144,7 @@ def _request(gateway: Gateway, project: Project, cluster: Cluster, plan: Plan | 
         retry_of=wish.retry_of,
         approve_patch=wish.approve_patch,
         has_secret=bool(wish.token),
+        fork=stored(project, "fix").get("fork"),
         requested_by=wish.requested_by,
         created_at=gateway.clock.now(),
     )

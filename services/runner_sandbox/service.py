@@ -49,7 +49,9 @@ def compose(settings: Settings, bus: Bus) -> Kit:
         provider=provider(settings, data),
         agent=agent(settings),
         source=Source(data / "runner" / "mirrors"),
-        publisher=Publisher(forges(bus.objects(), settings.public_url, settings.github_api_url, app(settings))),
+        publisher=Publisher(
+            forges(bus.objects(), settings.public_url, settings.github_api_url, app(settings), settings.github_fork)
+        ),
         folder=data / "runner" / "attempts",
         endpoint=endpoint(settings),
         prices=Prices(settings.model_price_input, settings.model_price_output, settings.model_price_cached),

@@ -86,6 +86,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = ""
     github_app_private_key: Annotated[str, Meta(description="the App's private key in PEM form")] = ""
     github_app_private_key_file: Annotated[str, Meta(description="a file that holds it instead")] = ""
+    github_fork: Annotated[
+        Literal["never", "auto"],
+        Meta(description="auto: push to a fork where a person's token may not write; the project's choice goes first"),
+    ] = "never"
     github_api_url: Annotated[str, Meta(description="GitHub's REST API")] = "https://api.github.com"
 
     @property

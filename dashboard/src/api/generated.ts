@@ -1035,7 +1035,7 @@ export interface paths {
         head?: never;
         /**
          * Change a project
-         * @description Rename a project, or choose repository, runner and concurrency of its fixes. Least role: `admin`.
+         * @description Rename a project, or choose how it is fixed: repository, runner, concurrency, forks. Least role: `admin`.
          */
         patch: operations["edit_project"];
         trace?: never;
@@ -2270,13 +2270,15 @@ export interface components {
             /** @default [] */
             edited_fields: string[];
             /** @default [] */
+            proposals: components["schemas"]["Proposal"][];
+            /** @default null */
+            worded_by: string | null;
+            /** @default [] */
             feedback_items: components["schemas"]["FeedbackView"][];
             /** @default null */
             next_cursor: string | null;
             /** @default [] */
             timeline: components["schemas"]["Day"][];
-            /** @default [] */
-            proposals: components["schemas"]["Proposal"][];
         };
         /**
          * ClusterEdit
@@ -2417,6 +2419,10 @@ export interface components {
             merged_into: string | null;
             /** @default [] */
             edited_fields: string[];
+            /** @default 0 */
+            proposals: number;
+            /** @default null */
+            worded_by: string | null;
         };
         /**
          * ClusteringStarted
@@ -2827,7 +2833,7 @@ export interface components {
             id: string;
             cluster_id: string;
             /** @enum {unknown} */
-            kind: "created" | "dismissed" | "edited" | "job" | "merged" | "moved" | "regressed" | "relinked" | "reopened" | "resolved" | "snoozed" | "split" | "undone";
+            kind: "created" | "dismissed" | "edited" | "job" | "merged" | "moved" | "proposed" | "regressed" | "relinked" | "reopened" | "resolved" | "snoozed" | "split" | "undone";
             actor: string;
             at: string;
             message: string;
@@ -3618,6 +3624,11 @@ export interface components {
              * @default null
              */
             concurrency: number | null;
+            /**
+             * Fork
+             * @default null
+             */
+            fork: ("auto" | "never") | null;
         } & {
             [key: string]: unknown;
         };
@@ -3648,6 +3659,12 @@ export interface components {
              * @default null
              */
             concurrency: number | null;
+            /**
+             * Fork
+             * @description `auto`: push to a fork where the token may not write; null: as the runner is set.
+             * @default null
+             */
+            fork: ("auto" | "never") | null;
         };
         /**
          * ProjectMade
@@ -3670,10 +3687,18 @@ export interface components {
         };
         /**
          * Proposal
-         * @description Late evidence that two clusters are one, waiting for a person: ``proposal_decide`` accepts or refuses it.
+         * @description Late evidence, waiting for a person: ``proposal_decide`` accepts or refuses it.
+         *
+         *         ``merge``: ``other`` would become part of ``into``; ``other_title`` names the one that is not being looked at.
+         *         ``split``: ``other`` is ``into`` itself, whose first group would stay and whose other ``groups`` would leave.
          */
         Proposal: {
             id: string;
+            /**
+             * @default merge
+             * @enum {unknown}
+             */
+            kind: "merge" | "split";
             into: string;
             other: string;
             /** @default  */
@@ -3681,14 +3706,25 @@ export interface components {
             score: number;
             /** @default [] */
             reasons: components["schemas"]["WhyReason"][];
+            /** @default [] */
+            groups: components["schemas"]["ProposedGroup"][];
             created_at: string;
         };
         /**
          * ProposalPage
-         * @description ``proposal_list``: open proposals, best first.
+         * @description ``proposal_list``: open proposals (of the project, or of one cluster), best first.
          */
         ProposalPage: {
             items: components["schemas"]["Proposal"][];
+        };
+        /**
+         * ProposedGroup
+         * @description Reports of a cluster that belong together; ``title`` is that of the first.
+         */
+        ProposedGroup: {
+            /** @default  */
+            title: string;
+            feedback_ids: string[];
         };
         /**
          * Ready

@@ -1,6 +1,6 @@
 """Users and projects."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -17,6 +17,8 @@ from services.gateway.shapes.base import Ok
 from services.gateway.source_settings import changed, stored
 from services.gateway.table import Call, Route
 
+FIX: Final = ("runner", "concurrency", "fork")  # what ``settings.fix`` holds
+
 
 def shown(project: Project) -> dict[str, Any]:
     """A project without its settings."""
@@ -26,8 +28,7 @@ def shown(project: Project) -> dict[str, Any]:
         "name": project.name,
         "created_at": project.created_at,
         "default_repo_url": project.default_repo_url,
-        "runner": stored(project, "fix").get("runner"),
-        "concurrency": stored(project, "fix").get("concurrency"),
+        **{name: stored(project, "fix").get(name) for name in FIX},
     }
 
 
@@ -89,7 +90,7 @@ async def create_project(call: Call) -> dict[str, Any]:
 
 
 async def edit_project(call: Call) -> dict[str, Any]:
-    """Rename a project, or choose repository, runner and concurrency of its fixes."""
+    """Rename a project, or choose how it is fixed: repository, runner, concurrency, forks."""
     body: shapes.ProjectEdit = call.body
     values = body.model_dump(exclude_unset=True)
     if "name" in values and values["name"] is None:
@@ -97,7 +98,7 @@ async def edit_project(call: Call) -> dict[str, Any]:
     if values.get("default_repo_url"):
         _check_repository(call, values["default_repo_url"])
     await scope(call)
-    fix: dict[str, Any] = {name: values.pop(name) for name in ("runner", "concurrency") if name in values}
+    fix: dict[str, Any] = {name: values.pop(name) for name in FIX if name in values}
     project = await change_project(call, lambda held: changed(msgspec.structs.replace(held, **values), "fix", fix))
     return {"project": shown(project)}
 

@@ -11,6 +11,7 @@ Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Secret = Annotated[str, StringConstraints(strip_whitespace=True, min_length=8, max_length=1000)]
 Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Words = Annotated[list[Word], Field(max_length=200)]
+ForkMode = Literal["auto", "never"]
 RoleName = Literal["ingest", "viewer", "triager", "operator", "admin"]
 
 
@@ -66,6 +67,7 @@ class Project(Reply):
     default_repo_url: str | None = None
     runner: str | None = None
     concurrency: int | None = None
+    fork: ForkMode | None = None
 
 
 class UserMade(Reply):
@@ -109,6 +111,9 @@ class ProjectEdit(Body):
     default_repo_url: RepoUrl | None = None
     runner: Token | None = Field(default=None, description="Runner of this project's fixes; null for the default one.")
     concurrency: int | None = Field(default=None, ge=1, le=1000, description="Fixes at once; null for the default.")
+    fork: ForkMode | None = Field(
+        default=None, description="`auto`: push to a fork where the token may not write; null: as the runner is set."
+    )
 
 
 class NewKey(Body):

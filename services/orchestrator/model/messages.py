@@ -83,6 +83,7 @@ def runner_task(job: Job) -> RunnerTask:
         has_secret=job.request.has_secret,
         resume_key=job.bundle_key,
         approve_patch=job.request.approve_patch,
+        fork=job.request.fork,
         created_at=job.updated_at,
     )
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from runner_core.publisher import Published, Publisher
 from runner_core.source import Base, Source, SourceError
 from runtime.ids import new_id
 from schemas.attempts import RunnerTask
-from schemas.jobs import Limits, Report, Usage, Verification
+from schemas.jobs import ForkMode, Limits, Report, Usage, Verification
 from tests.support.attempts import JOB, bundle_of, git, repository, task
 from tests.support.eventually import eventually
 from tests.support.github_double import Fault, GithubDouble, Repo, github_double
@@ -57,7 +58,10 @@ def _mend(work: Path) -> None:
 
 
 @asynccontextmanager
-async def _at(tmp_path: Path, **changes: object) -> AsyncIterator[At]:
+async def at_double(
+    tmp_path: Path, *, fork: ForkMode = "never", job_fork: ForkMode | None = None, **changes: object
+) -> AsyncIterator[At]:
+    """A patch of shop/api, which has ``changes``, at a double of GitHub."""
     async with github_double() as double:
         repo = double.add("shop/api", repository(tmp_path), **changes)
         scratch = tmp_path / "scratch"
@@ -66,13 +70,13 @@ async def _at(tmp_path: Path, **changes: object) -> AsyncIterator[At]:
         url = double.clone_url("shop/api")
         base = await Source(scratch / "mirrors").base(url, "main", "", scratch=scratch, credentials=credentials)
         bundle = bundle_of(base, tmp_path, _mend)
-        forge = GithubForge(double.api_url, look=2.0, pause=0.05, spacing=0.0, timeout=1)
+        forge = GithubForge(double.api_url, fork=fork, look=2.0, pause=0.05, spacing=0.0, timeout=1)
         patch = await take_in(base, bundle, Limits())
-        yield At(double, repo, forge, task(url, base.commit), base, patch, scratch, [])
+        yield At(double, repo, forge, task(url, base.commit, fork=job_fork), base, patch, scratch, [])
 
 
 async def test_a_branch_and_a_draft_pull_request_are_made(tmp_path: Path) -> None:
-    async with _at(tmp_path) as at:
+    async with at_double(tmp_path) as at:
         done = await at.publish()
         (pull,) = at.repo.pulls
         assert (done.branch, done.pull.url, done.pull.state) == (BRANCH, pull["html_url"], "open")
@@ -94,14 +98,14 @@ async def test_a_branch_and_a_draft_pull_request_are_made(tmp_path: Path) -> Non
     ],
 )
 async def test_a_creation_with_unknown_outcome_makes_one_pull_request(tmp_path: Path, faults: list[Fault]) -> None:
-    async with _at(tmp_path) as at:
+    async with at_double(tmp_path) as at:
         at.double.faults.add("create", *faults)
         done = await at.publish()
         assert [pull["html_url"] for pull in at.repo.pulls] == [done.pull.url]
 
 
 async def test_nothing_is_asked_twice_while_the_first_may_still_show_up(tmp_path: Path) -> None:
-    async with _at(tmp_path) as at:
+    async with at_double(tmp_path) as at:
         at.double.faults.add("create", Fault("drop", committed=True))
         at.double.lag = 1.2
         await at.publish()
@@ -110,7 +114,7 @@ async def test_nothing_is_asked_twice_while_the_first_may_still_show_up(tmp_path
 
 
 async def test_a_list_that_lags_longer_than_we_look_still_makes_one_pull_request(tmp_path: Path) -> None:
-    async with _at(tmp_path) as at:
+    async with at_double(tmp_path) as at:
         at.double.faults.add("create", Fault("drop", committed=True))
         at.double.lag = 6.0
         done = await at.publish()
@@ -120,20 +124,20 @@ async def test_a_list_that_lags_longer_than_we_look_still_makes_one_pull_request
 
 
 async def test_two_runners_at_once_make_one_pull_request(tmp_path: Path) -> None:
-    async with _at(tmp_path) as at:
+    async with at_double(tmp_path) as at:
         one, two = await asyncio.gather(at.publish(), at.publish())
         assert one.pull.url == two.pull.url
         assert len(at.repo.pulls) == 1
 
 
 async def test_publishing_again_finds_what_is_there(tmp_path: Path) -> None:
-    async with _at(tmp_path) as at:
+    async with at_double(tmp_path) as at:
         first, second = await at.publish(), await at.publish()
         assert (first.pull.url, at.double.count("create"), at.double.count("push")) == (second.pull.url, 1, 1)
 
 
 async def test_a_closed_pull_request_is_neither_opened_again_nor_doubled(tmp_path: Path) -> None:
-    async with _at(tmp_path) as at:
+    async with at_double(tmp_path) as at:
         await at.publish()
         at.repo.pulls[0]["state"] = "closed"
         assert (await at.publish()).pull.state == "closed"
@@ -153,7 +157,7 @@ async def test_a_closed_pull_request_is_neither_opened_again_nor_doubled(tmp_pat
 async def test_limits_are_waited_out_and_shown(
     tmp_path: Path, operation: str, status: int, headers: dict[str, str], message: str
 ) -> None:
-    async with _at(tmp_path) as at:
+    async with at_double(tmp_path) as at:
         reset = int(time.time()) + 3
         headers = {name: value.format(reset=reset) for name, value in headers.items()}
         earliest = time.monotonic() + (reset - time.time() if "X-RateLimit-Reset" in headers else 2.0)
@@ -165,7 +169,7 @@ async def test_limits_are_waited_out_and_shown(
 
 
 async def test_a_wait_that_is_too_long_is_told_with_its_end(tmp_path: Path) -> None:
-    async with _at(tmp_path) as at:
+    async with at_double(tmp_path) as at:
         limit = Fault(status=403, message="API rate limit exceeded", headers={"Retry-After": "100000"})
         at.double.faults.add("find", limit)
         with pytest.raises(ForgeError) as error:
@@ -176,7 +180,7 @@ async def test_a_wait_that_is_too_long_is_told_with_its_end(tmp_path: Path) -> N
 
 
 async def test_a_cancelled_publication_stops_waiting_and_makes_nothing(tmp_path: Path) -> None:
-    async with _at(tmp_path) as at:
+    async with at_double(tmp_path) as at:
         at.double.faults.add(
             "create", Fault(status=403, message="secondary rate limit", headers={"Retry-After": "600"})
         )
@@ -188,7 +192,7 @@ async def test_a_cancelled_publication_stops_waiting_and_makes_nothing(tmp_path:
 
 
 async def test_reading_is_repeated_when_github_stumbles(tmp_path: Path) -> None:
-    async with _at(tmp_path) as at:
+    async with at_double(tmp_path) as at:
         at.double.faults.add("find", Fault(status=502), Fault("drop"), Fault(status=503, text=True))
         at.double.faults.add("repo", Fault(status=500))
         await at.publish()
@@ -197,7 +201,7 @@ async def test_reading_is_repeated_when_github_stumbles(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("committed", [True, False], ids=["done", "not done"])
 async def test_a_push_that_breaks_off_is_taken_up_again(tmp_path: Path, committed: bool) -> None:
-    async with _at(tmp_path) as at:
+    async with at_double(tmp_path) as at:
         at.double.faults.add("push", Fault("drop", committed=committed), Fault(status=502, committed=committed))
         await at.publish()
         assert at.branches() == ["main", BRANCH]
@@ -205,7 +209,7 @@ async def test_a_push_that_breaks_off_is_taken_up_again(tmp_path: Path, committe
 
 
 async def test_a_pull_request_of_somebody_else_on_our_branch_is_left_alone(tmp_path: Path) -> None:
-    async with _at(tmp_path) as at:
+    async with at_double(tmp_path) as at:
         await at.publish()
         at.repo.pulls[0]["body"] = "Mine."
         with pytest.raises(ForgeError) as error:
@@ -222,8 +226,8 @@ async def test_a_pull_request_of_somebody_else_on_our_branch_is_left_alone(tmp_p
         pytest.param({"drafts": False}, "Draft pull requests are not supported", id="no drafts"),
     ],
 )
-async def test_a_refusal_is_the_repositorys_and_says_why(tmp_path: Path, changes: dict[str, object], word: str) -> None:
-    async with _at(tmp_path, **changes) as at:
+async def test_a_refusal_is_the_repositorys_and_says_why(tmp_path: Path, changes: dict[str, Any], word: str) -> None:
+    async with at_double(tmp_path, **changes) as at:
         with pytest.raises(ForgeError) as error:
             await at.publish()
         failure = error.value.failure
@@ -233,7 +237,7 @@ async def test_a_refusal_is_the_repositorys_and_says_why(tmp_path: Path, changes
 
 
 async def test_a_wrong_token_is_told_without_showing_it(tmp_path: Path) -> None:
-    async with _at(tmp_path) as at:
+    async with at_double(tmp_path) as at:
         wrong = "ghp_wrongwrongwrongwrongwrongwrong"
         with pytest.raises(ForgeError) as error:
             await at.publish(wrong)
@@ -251,7 +255,7 @@ async def test_a_wrong_token_is_told_without_showing_it(tmp_path: Path) -> None:
 async def test_the_token_is_in_no_argument_environment_configuration_or_word_of_ours(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    async with _at(tmp_path) as at:
+    async with at_double(tmp_path) as at:
         seen: set[str] = set()
         watching = asyncio.create_task(asyncio.to_thread(_processes, seen, until := [False]))
         at.double.faults.add("push", Fault("drop"))

@@ -2,7 +2,8 @@
 ``git http-backend`` with token auth.
 
 ``async with github_double() as double``; ``double.add("shop/api", bare)``, then ``double.clone_url("shop/api")``
-and ``double.api_url``. Operations for faults: repo, find, create, fetch, push, installation, token, app.
+and ``double.api_url``. Operations for faults: repo, find, create, fetch, push, installation, token, app,
+user, fork, branches.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from aiohttp import web
 
 from tests.support.e2b_double.faults import Fault, Faults, suffer
 from tests.support.github_double.app import App
-from tests.support.github_double.backend import branch_head, serve_git
+from tests.support.github_double.backend import branch_head, clone, serve_git
 
 __all__ = ["App", "Fault", "GithubDouble", "Repo", "github_double"]
 TOKEN = "ghp_0123456789abcdefghijklmnopqrstuvwxyz"
@@ -34,20 +35,24 @@ class Repo:
     writable: bool = True
     drafts: bool = True
     protected: bool = False
+    archived: bool = False
+    forkable: bool = True
+    parent: str | None = None
+    ready_at: float = 0.0  # monotonic; a fork's git objects come after GitHub's answer
     pulls: list[dict[str, Any]] = field(default_factory=list)
 
 
 class GithubDouble:
     """``calls``: (monotonic seconds, operation). ``lag``: seconds until a new pull request is in lists."""
 
-    token = TOKEN
+    token, login = TOKEN, "dev"
 
     def __init__(self) -> None:
         self.repos: dict[str, Repo] = {}
         self.app = App()
         self.faults = Faults()
         self.calls: list[tuple[float, str]] = []
-        self.lag = 0.0
+        self.lag = self.fork_lag = 0.0
         self.port = 0
         self._stopping = asyncio.Event()
 
@@ -74,6 +79,9 @@ class GithubDouble:
         app.router.add_get(repo, self._rest("repo", self._repo))
         app.router.add_get(f"{repo}/pulls", self._rest("find", self._find))
         app.router.add_post(f"{repo}/pulls", self._rest("create", self._create))
+        app.router.add_get("/api/v3/user", self._user)
+        app.router.add_post(f"{repo}/forks", self._rest("fork", self._forked))
+        app.router.add_get(f"{repo}/branches", self._rest("branches", self._branches))
         app.router.add_get(f"{repo}/installation", self._as_app("installation", self._installation))
         app.router.add_post("/api/v3/app/installations/{id}/access_tokens", self._as_app("token", self._token))
         app.router.add_get("/api/v3/app", self._as_app("app", self._app))
@@ -135,9 +143,33 @@ class GithubDouble:
     async def _repo(self, repo: Repo, request: web.Request) -> web.Response:
         owner, name = repo.name.split("/")
         url = f"{self.api_url}/repos/{repo.name}"
-        return web.json_response(
-            {"id": 1, "name": name, "full_name": repo.name, "owner": {"login": owner}, "url": url, "private": True}
-        )
+        shown = {"id": 1, "name": name, "full_name": repo.name, "owner": {"login": owner}, "url": url, "private": True}
+        shown |= {"permissions": {"pull": True, "push": repo.writable}, "archived": repo.archived}
+        above = {"parent": {"full_name": repo.parent}, "source": {"full_name": repo.parent}} if repo.parent else {}
+        return web.json_response(shown | {"fork": repo.parent is not None} | above)
+
+    async def _user(self, request: web.Request) -> web.StreamResponse:
+        self.calls.append((time.monotonic(), "user"))
+        given = request.headers.get("Authorization", "").removeprefix("token ")
+        if given in self.app.issued:
+            return problem(403, "Resource not accessible by integration")
+        return web.json_response({"login": self.login}) if given == self.token else problem(401, "Bad credentials")
+
+    async def _forked(self, repo: Repo, request: web.Request) -> web.Response:
+        """One fork an account; it is told of at once and can be used ``fork_lag`` seconds later."""
+        if not repo.forkable:
+            return problem(403, "The repository exists, but forking is disabled.")
+        found = next((one for one in self.repos.values() if one.parent == repo.name), None)
+        if found is None:
+            name = f"{self.login}/{repo.name.split('/')[1]}"
+            name += "-1" if name in self.repos else ""
+            bare = repo.bare.with_name(f"fork-{name.replace('/', '-')}.git")
+            await clone(repo.bare, bare)
+            found = self.add(name, bare, parent=repo.name, ready_at=time.monotonic() + self.fork_lag)
+        return web.json_response({"full_name": found.name, "fork": True}, status=202)
+
+    async def _branches(self, repo: Repo, request: web.Request) -> web.Response:
+        return web.json_response([{"name": "main"}] if time.monotonic() >= repo.ready_at else [])
 
     async def _find(self, repo: Repo, request: web.Request) -> web.Response:
         query = request.query
@@ -154,14 +186,16 @@ class GithubDouble:
 
     async def _create(self, repo: Repo, request: web.Request) -> web.Response:
         body, owner = await request.json(), repo.name.split("/")[0]
-        if not repo.writable:
+        if not repo.writable and ":" not in body["head"]:
             return problem(403, "Resource not accessible by personal access token")
         if body.get("draft") and not repo.drafts:
             return problem(422, "Draft pull requests are not supported in this repository.")
-        label = f"{owner}:{body['head']}"
+        label = body["head"] if ":" in body["head"] else f"{owner}:{body['head']}"
+        source = repo if label.startswith(f"{owner}:") else self._fork_of(repo, label.split(":")[0])
+        branch = label.split(":")[1]
         if any(p["head"]["label"] == label and p["state"] == "open" for p in repo.pulls):
             return _invalid(f"A pull request already exists for {label}.")
-        if await branch_head(repo.bare, body["head"]) is None:
+        if source is None or await branch_head(source.bare, branch) is None:
             return _invalid("head invalid", "head")
         number = len(repo.pulls) + 1
         pull = {
@@ -173,12 +207,16 @@ class GithubDouble:
             "draft": body.get("draft", False),
             "title": body["title"],
             "body": (body.get("body") or "").replace("\n", "\r\n"),  # as GitHub stores what browsers send
-            "head": {"ref": body["head"], "label": label},
+            "head": {"ref": branch, "label": label},
             "base": {"ref": body["base"], "label": f"{owner}:{body['base']}"},
             "_at": time.monotonic(),
         }
         repo.pulls.append(pull)
         return web.json_response(_shown(pull), status=201)
+
+    def _fork_of(self, repo: Repo, owner: str) -> Repo | None:
+        found = (one for one in self.repos.values() if one.parent == repo.name and one.name.startswith(f"{owner}/"))
+        return next(found, None)
 
     async def _git(self, request: web.Request) -> web.StreamResponse:
         repo = self.repos.get(f"{request.match_info['owner']}/{request.match_info['name']}")
@@ -188,7 +226,7 @@ class GithubDouble:
         refusal = self._refusal(given.removeprefix("x-access-token:"), name, "contents", "write" if pushes else "read")
         if refusal is not None and refusal[0] == 401:
             return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="GitHub"'})
-        if repo is None or refusal is not None:
+        if repo is None or refusal is not None or time.monotonic() < repo.ready_at:
             return web.Response(status=refusal[0] if refusal else 404, text="Repository not found.")
         operation = "push" if pushes else "fetch"
         if request.method == "POST":

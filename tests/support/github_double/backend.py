@@ -46,6 +46,13 @@ async def branch_head(bare: Path, branch: str) -> str | None:
     return out.decode().strip() if code == 0 else None
 
 
+async def clone(bare: Path, target: Path) -> None:
+    environ = {"PATH": os.environ["PATH"], "GIT_CONFIG_COUNT": "1"}
+    environ |= {"GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
+    code, _ = await _run(["git", "clone", "-q", "--bare", str(bare), str(target)], environ, b"")
+    assert code == 0
+
+
 async def _run(argv: list[str], environ: dict[str, str], given: bytes) -> tuple[int, bytes]:
     process = await asyncio.create_subprocess_exec(
         *argv, env=environ, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
