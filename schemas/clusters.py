@@ -52,4 +52,6 @@ class Cluster(Message, frozen=True, kw_only=True):
     job_id: str | None = None
     error_message: str | None = None
     dismissed_reason: str | None = None
+    proposals_open: int = 0  # merges and splits that wait for a person
+    worded_by: str | None = None  # the model that wrote title or summary; None: the evidence, or a person
     evidence: list[Evidence] = []

@@ -75,7 +75,7 @@ class IdCall(Call, frozen=True, kw_only=True):
 
 class EditCall(Call, frozen=True, kw_only=True):
     """``feedback_update`` (title, body, raw_text, metadata, repo, github_repo_url, status) and ``cluster_edit``
-    (title, summary, github_repo_url, status, dismissed_reason, snooze_more: int | None).
+    (title, summary, github_repo_url, status, dismissed_reason, snooze_more: int | None; ``reason`` is told with them).
 
     Only the keys present in ``changes`` change; a bad one is answered 422 with its field, and nothing is stored.
     """
@@ -86,7 +86,7 @@ class EditCall(Call, frozen=True, kw_only=True):
 
 
 class ClusterListCall(Call, frozen=True, kw_only=True):
-    """Newest activity first. ``limit`` None means all (the kept route); pages follow ``next_cursor``."""
+    """Newest cluster first. ``limit`` None means all (the kept route); pages follow ``next_cursor``."""
 
     status: str | None = None
     source: str | None = None
@@ -162,7 +162,7 @@ class ActorCall(Call, frozen=True, kw_only=True):
 
 
 class ProposalCall(Call, frozen=True, kw_only=True):
-    """Accept (merge) or refuse (cannot-link) a proposal."""
+    """Accept a proposal (merge, or split), or refuse it for ever: remembered as cannot-link, or must-link."""
 
     id: str
     accept: bool

@@ -79,6 +79,8 @@ class ClusterView(Part, frozen=True, kw_only=True):
     regressions: int = 0
     merged_into: str | None = None
     edited_fields: list[str] = []
+    proposals_open: int = 0  # merges and splits that wait for a person
+    worded_by: str | None = None  # the model that wrote title or summary; None: the evidence, or a person
 
 
 class Day(Part, frozen=True, kw_only=True):
@@ -88,15 +90,28 @@ class Day(Part, frozen=True, kw_only=True):
     count: int
 
 
+class ProposedGroup(Part, frozen=True, kw_only=True):
+    """Reports of a cluster that belong together; ``title`` is that of the first."""
+
+    title: str = ""
+    feedback_ids: list[str]
+
+
 class Proposal(Part, frozen=True, kw_only=True):
-    """Late evidence that two clusters are one, waiting for a person: ``proposal_decide`` accepts or refuses it."""
+    """Late evidence, waiting for a person: ``proposal_decide`` accepts or refuses it.
+
+    ``merge``: ``other`` would become part of ``into``; ``other_title`` names the one that is not being looked at.
+    ``split``: ``other`` is ``into`` itself, whose first group would stay and whose other ``groups`` would leave.
+    """
 
     id: str
+    kind: Literal["merge", "split"] = "merge"
     into: str
     other: str
     other_title: str = ""
     score: float
     reasons: list[WhyReason] = []
+    groups: list[ProposedGroup] = []
     created_at: Timestamp
 
 
@@ -121,6 +136,7 @@ HistoryKind = Literal[
     "reopened",
     "regressed",
     "relinked",
+    "proposed",
     "undone",
     "job",
 ]
@@ -266,7 +282,7 @@ class ClusteringStatus(Part, frozen=True, kw_only=True):
 
 
 class ProposalPage(Part, frozen=True, kw_only=True):
-    """``proposal_list``: open proposals, best first."""
+    """``proposal_list``: open proposals (of the project, or of one cluster), best first."""
 
     items: list[Proposal]
 

@@ -22,6 +22,13 @@ FILTERS: Final[dict[str, tuple[str, ...]]] = {
     "reddit": ("subreddits",),
     "manual": (),
 }
+OLD_NAMES: Final = {  # of filters, as the dashboard before this one sends and reads them
+    "allowed_environments": "environments",
+    "allowed_levels": "levels",
+    "allowed_searches": "searches",
+    "allowed_monitors": "monitors",
+    "events": "event_types",
+}
 ACTIVE_SECRETS: Final = 2
 
 
@@ -69,10 +76,11 @@ def shown(project: Project, source: str) -> dict[str, Any]:
         "secret": secret,
         **{name: values.get(name) for name in FILTERS[source]},
     }
-    if source == "splunk":
-        answer |= {"webhook_token": secret, "allowed_searches": answer["searches"]}
-    if source == "sentry":
+    answer |= {old: answer[new] for old, new in OLD_NAMES.items() if new in answer and old.startswith("allowed_")}
+    if source in ("sentry", "datadog"):
         answer["webhook_secret"] = secret
+    if source == "splunk":
+        answer["webhook_token"] = secret
     return answer
 
 

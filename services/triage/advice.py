@@ -1,9 +1,7 @@
 """``analyze``: which clusters are loose and how to split them. ``cleanup``: merging clusters that read as one."""
 
-from collections import Counter
-from typing import Any, Final
+from typing import Final
 
-import msgspec
 import sqlalchemy as sa
 
 from schemas import triage as calls_
@@ -12,21 +10,13 @@ from services.triage import cohesion
 from services.triage.calls import Desk
 from services.triage.corrections import merge
 from services.triage.engine import Constraints
+from services.triage.late import text_of
+from services.triage.splitting import SAMPLE, Judged, Text, judged
 from services.triage.store import work
 from services.triage.tables import clusters, feedback, proposals
 
-SAMPLE: Final = 60  # reports looked at in one cluster
 REPORTS: Final = 20_000  # reports looked at in one project, newest first
 ADVISED: Final = 50
-
-
-class Text(msgspec.Struct, frozen=True):
-    """What is compared of a report."""
-
-    id: str
-    cluster_id: str
-    words: Counter[str]
-    fingerprint: str | None
 
 
 async def _texts(desk: Desk, project_id: str) -> dict[str, list[Text]]:
@@ -47,8 +37,7 @@ async def _texts(desk: Desk, project_id: str) -> dict[str, list[Text]]:
         for row in raw:
             held = found.setdefault(row["cluster_id"], [])
             if len(held) < SAMPLE:
-                mark = f"{row['source']}:{row['fingerprint']}" if row["fingerprint"] else None
-                held.append(Text(row["id"], row["cluster_id"], cohesion.words(row["title"], row["body"]), mark))
+                held.append(text_of(row))
         return found
 
     return await desk.grouping.run(read)
@@ -68,21 +57,23 @@ async def analyze(desk: Desk, call: calls_.Call) -> results.Analysis:
     """Cohesion of every cluster of three reports and more, with splits ready to be made."""
     texts = await _texts(desk, call.project_id)
     titles = await _titles(desk, call.project_id)
-    found = await desk.grouping.run(_advise, texts)
-    loose = sum(1 for advice in found if advice["quality"] == "loose")
+    async with desk.database.read() as connection:
+        said = await work.all_constraints(connection, call.project_id)
+    found = await desk.grouping.run(_advise, texts, said)
+    loose = sum(1 for advice in found if advice.quality == "loose")
     advised = [
         results.SplitAdvice(
-            cluster_id=one["id"],
-            title=titles.get(one["id"], ("", 0))[0],
-            reason=one["reason"],
-            current_avg_similarity=one["mean"],
-            current_quality=one["quality"],
-            suggested_subcluster_count=len(one["groups"]),
-            subcluster_cohesions=one["cohesions"],
-            groups=one["groups"],
+            cluster_id=one.cluster_id,
+            title=titles.get(one.cluster_id, ("", 0))[0],
+            reason=one.reason,
+            current_avg_similarity=one.mean,
+            current_quality=one.quality,
+            suggested_subcluster_count=len(one.groups),
+            subcluster_cohesions=one.cohesions,
+            groups=one.groups,
         )
         for one in found
-        if one["groups"]
+        if one.groups
     ]
     return results.Analysis(
         project_id=call.project_id,
@@ -93,29 +84,9 @@ async def analyze(desk: Desk, call: calls_.Call) -> results.Analysis:
     )
 
 
-def _advise(texts: dict[str, list[Text]]) -> list[dict[str, Any]]:
+def _advise(texts: dict[str, list[Text]], said: Constraints) -> list[Judged]:
     weight = cohesion.rarity([text.words for held in texts.values() for text in held])
-    return [_judged(id_, held, weight) for id_, held in texts.items() if len(held) >= 3]
-
-
-def _judged(id_: str, held: list[Text], weight: dict[str, float]) -> dict[str, Any]:
-    table = cohesion.similarities([cohesion.vector(text.words, weight) for text in held])
-    for one, first in enumerate(held):  # the sender's own grouping is better evidence than words
-        for other, second in enumerate(held):
-            if first.fingerprint and first.fingerprint == second.fingerprint:
-                table[one, other] = 1.0
-    mean = cohesion.mean_of_pairs(table)
-    judged: dict[str, Any] = {"id": id_, "mean": round(mean, 3), "quality": cohesion.quality(mean), "groups": []}
-    if judged["quality"] == "good":
-        return judged
-    parts = cohesion.groups(table)
-    cohesions = [cohesion.mean_of_pairs(table[part][:, part]) for part in parts]
-    inside = sum(value * len(part) for value, part in zip(cohesions, parts, strict=True)) / len(held)
-    if 2 <= len(parts) <= max(2, len(held) // 2) and inside - mean >= cohesion.GAIN:
-        judged["groups"] = [[held[place].id for place in part] for part in parts]
-        judged["cohesions"] = [round(value, 3) for value in cohesions]
-        judged["reason"] = f"reports agree by {mean:.0%} on average; in {len(parts)} groups they would by {inside:.0%}"
-    return judged
+    return [judged(id_, held, weight, said.must) for id_, held in texts.items() if len(held) >= 3]
 
 
 async def cleanup(desk: Desk, call: calls_.CleanupCall) -> results.Cleanup:
@@ -126,7 +97,9 @@ async def cleanup(desk: Desk, call: calls_.CleanupCall) -> results.Cleanup:
         said = await work.all_constraints(connection, call.project_id)
         rows = await connection.execute(
             sa.select(proposals.c.score, proposals.c.into_id, proposals.c.other_id).where(
-                proposals.c.project_id == call.project_id, proposals.c.state == "open"
+                proposals.c.project_id == call.project_id,
+                proposals.c.kind == "merge",
+                proposals.c.state == "open",
             )
         )
         proposed = [(row[0], row[1], row[2]) for row in rows if row[0] >= 0.5]

@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from schemas.feedback import FeedbackItem
+from services.triage import late
 from services.triage.changes import AUTOMATIC, Change
 from services.triage.database import Database
 from services.triage.grouping import Grouped, Grouping
@@ -45,13 +46,14 @@ async def store(
     if grouped.poison is not None:
         return fresh[grouped.poison.place].sequence, grouped.poison.reason
     engine = await grouping.engine(project_id)
-    proposals = await grouping.run(engine.proposals)
+    merges = await grouping.run(engine.proposals)
     async with database.write() as connection:
         change = Change(connection, project_id, now)
         await _group(change, rows, grouped)
         for values in updates:
             await _update(change, values)
-        await work.keep_proposals(connection, project_id, proposals, now)
+        sizes = {row["cluster_id"]: len(engine.members(row["cluster_id"])) for row in rows}
+        await late.propose(change, grouping, merges, late.grown(rows, sizes))
         await change.finish()
     return None
 

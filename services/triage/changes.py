@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas import subjects
 from services.triage import model
 from services.triage.rows import ClusterRow, Facts, cluster_message
-from services.triage.store import clusters, work
+from services.triage.store import clusters, proposals, work
 
 AUTOMATIC = "triage"
 
@@ -51,6 +51,9 @@ class Change:
     async def finish(self) -> list[ClusterRow]:
         """Recompute the clusters from their reports, apply the rules, write and queue; the rows as they are now."""
         facts = await clusters.facts(self.connection, list(self.rows))
+        waiting = await proposals.open_counts(self.connection, list(self.rows))
+        for row in self.rows.values():
+            row.proposals_open = 0 if row.merged_into else waiting.get(row.id, 0)
         done = [self._settled(row, facts.get(row.id)) for row in self.rows.values()]
         await clusters.save(
             self.connection,

@@ -14,6 +14,7 @@ from services.triage.calls import Desk, fitting, invalid, not_found
 from services.triage.queries import bounded, cursor_number, suggested_titles
 from services.triage.rows import ClusterRow, cluster_view, feedback_view, history_entry
 from services.triage.store import clusters as cluster_store
+from services.triage.store import reports
 from services.triage.tables import cluster_jobs, clusters, feedback, history, proposals
 
 DAYS = 90
@@ -145,14 +146,21 @@ async def _proposals(
     if cluster_id is not None:
         statement = statement.where(sa.or_(proposals.c.into_id == cluster_id, proposals.c.other_id == cluster_id))
     rows = (await connection.execute(statement)).mappings().all()
+    firsts = {group[0] for row in rows for group in row["groups"] or []}
+    titles = {id_: row["title"] for id_, row in (await reports.known(connection, sorted(firsts))).items()}
     return [
         results.Proposal(
             id=row["id"],
+            kind=row["kind"],
             into=row["into_id"],
             other=row["other_id"],
             other_title=row["into_title"] if row["other_id"] == cluster_id else row["other_title"],
             score=row["score"],
             reasons=msgspec.convert(row["reasons"], list[results.WhyReason]),
+            groups=[
+                results.ProposedGroup(title=titles.get(group[0], ""), feedback_ids=group)
+                for group in row["groups"] or []
+            ],
             created_at=row["created_at"],
         )
         for row in rows

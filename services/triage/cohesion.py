@@ -4,12 +4,13 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 F64 = NDArray[np.float64]
+Quality = Literal["good", "fair", "loose"]
 _WORD: Final = re.compile(r"[^\W\d_][\w]{1,40}")
 LOOSE: Final = 0.30  # mean similarity below which a cluster is called loose
 FAIR: Final = 0.45
@@ -74,7 +75,7 @@ def groups(table: F64, cut: float = CUT) -> list[list[int]]:
     return sorted((sorted(group) for group in found if group), key=len, reverse=True)
 
 
-def quality(mean: float) -> str:
+def quality(mean: float) -> Quality:
     """In a word."""
     return "good" if mean >= FAIR else "fair" if mean >= LOOSE else "loose"
 

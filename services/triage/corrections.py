@@ -13,8 +13,8 @@ from services.triage.changes import Change
 from services.triage.cluster_queries import find
 from services.triage.engine import Correction, Engine, UnknownId
 from services.triage.rows import ClusterRow, cluster_view, history_entry
-from services.triage.store import reports, work
-from services.triage.tables import history, proposals
+from services.triage.store import proposals, reports, work
+from services.triage.tables import history
 
 Act = Callable[[Engine], Correction]
 
@@ -28,8 +28,10 @@ async def cluster_merge(desk: Desk, call: calls_.MergeCall) -> results.ClustersC
         return await merge(desk, call.project_id, call.id, others, call.actor)
 
 
-async def merge(desk: Desk, project_id: str, into: str, others: Sequence[str], actor: str) -> results.ClustersChanged:
-    """The merge itself; the caller holds the project's lock."""
+async def merge(
+    desk: Desk, project_id: str, into: str, others: Sequence[str], actor: str, *, accepting: str | None = None
+) -> results.ClustersChanged:
+    """The merge itself; the caller holds the project's lock. ``accepting``: the proposal that it carries out."""
     async with desk.database.read() as connection:
         target = await find(connection, project_id, into)
         gone = [await find(connection, project_id, other) for other in others]
@@ -48,12 +50,11 @@ async def merge(desk: Desk, project_id: str, into: str, others: Sequence[str], a
         before = {item: other for other, items in moved.items() for item in items}
         reverse = {"before": before, "after": dict.fromkeys(before, target.id), **pairs}
         reverse["fields"] = {row.id: _kept(row) for row in gone}
+        await _accept(change, accepting, reverse)
         return change.note(target.id, "merged", f"Merged {titles} into this cluster",
                            details={"others": list(moved)}, reverse=reverse)  # fmt: skip
 
-    return await _correct(
-        desk, project_id, actor, lambda engine: engine.merge(target.id, list(moved)), write, target.id
-    )
+    return await correct(desk, project_id, actor, lambda engine: engine.merge(target.id, list(moved)), write, target.id)
 
 
 async def cluster_split(desk: Desk, call: calls_.SplitCall) -> results.ClustersChanged:
@@ -64,9 +65,9 @@ async def cluster_split(desk: Desk, call: calls_.SplitCall) -> results.ClustersC
 
 async def split(
     desk: Desk, project_id: str, id_: str, feedback_ids: Sequence[str], actor: str, *, title: str | None = None,
-    kind: str = "split",
+    kind: str = "split", accepting: str | None = None,
 ) -> results.ClustersChanged:  # fmt: skip
-    """The split itself; the caller holds the project's lock."""
+    """The split itself; the caller holds the project's lock. ``accepting``: the proposal that it carries out."""
     async with desk.database.read() as connection:
         row = await find(connection, project_id, id_)
         members = await reports.members(connection, project_id, row.id)
@@ -89,10 +90,17 @@ async def split(
         what = f"{len(taken)} report{'s' if len(taken) > 1 else ''}"
         change.note(found.cluster_id, kind, f"Split off from “{row.title}” with {what}", details={"from": row.id})
         reverse = {"before": dict.fromkeys(taken, row.id), "after": dict.fromkeys(taken, found.cluster_id), **pairs}
+        await _accept(change, accepting, reverse)
         return change.note(row.id, kind, f"{what} left for a new cluster",
                            details={"to": found.cluster_id, "feedback_ids": taken[:100]}, reverse=reverse)  # fmt: skip
 
-    return await _correct(desk, project_id, actor, lambda engine: engine.split(row.id, taken), write, row.id)
+    return await correct(desk, project_id, actor, lambda engine: engine.split(row.id, taken), write, row.id)
+
+
+async def _accept(change: Change, proposal: str | None, reverse: dict[str, Any]) -> None:
+    if proposal is not None:
+        await proposals.decide(change.connection, proposal, "accepted")
+        reverse["proposal"] = proposal
 
 
 async def cluster_move(desk: Desk, call: calls_.MoveCall) -> results.ClustersChanged:
@@ -130,7 +138,7 @@ async def _move(
                            details={"to": target.id, "feedback_id": item}, reverse=reverse)  # fmt: skip
 
     act: Act = lambda engine: engine.move(item, target.id)  # noqa: E731 - handed on as it is
-    return await _correct(desk, call.project_id, call.actor, act, write, target.id)
+    return await correct(desk, call.project_id, call.actor, act, write, target.id)
 
 
 def _kept(row: ClusterRow) -> dict[str, Any]:
@@ -139,8 +147,8 @@ def _kept(row: ClusterRow) -> dict[str, Any]:
     return {name: getattr(row, name) for name in (*names, "dismissed_reason", "error_message")}
 
 
-async def _correct(desk: Desk, project_id: str, actor: str, act: Act, write: Any, main: str) -> results.ClustersChanged:
-    """Engine first, then one transaction; when that fails the engine is read anew."""
+async def correct(desk: Desk, project_id: str, actor: str, act: Act, write: Any, main: str) -> results.ClustersChanged:
+    """Engine first, then one transaction; when that fails the engine is read anew. ``write`` answers its entry's id."""
     engine = await desk.grouping.engine(project_id)
     try:
         found = await desk.grouping.run(act, engine)
@@ -148,6 +156,7 @@ async def _correct(desk: Desk, project_id: str, actor: str, act: Act, write: Any
             change = Change(connection, project_id, desk.now(), actor)
             pairs = await work.correct(connection, project_id, found, actor, change.now)
             entry_id = await write(change, found, pairs)
+            await change.touch(await proposals.overtake(connection, project_id))
             rows = await change.finish()
             entry = (await connection.execute(sa.select(history).where(history.c.id == entry_id))).mappings().one()
     except (UnknownId, ValueError) as error:
@@ -167,56 +176,6 @@ def changed(rows: list[ClusterRow], main: str, entry: dict[str, Any] | None = No
     return results.ClustersChanged(
         cluster=first, others=list(views.values()), entry=history_entry(entry) if entry else None
     )
-
-
-async def proposal_decide(desk: Desk, call: calls_.ProposalCall) -> results.ClustersChanged:
-    """Accept: merge. Refuse: never propose these two again, and keep them apart."""
-    async with desk.grouping.lock(call.project_id):
-        async with desk.database.read() as connection:
-            found = await connection.execute(
-                sa.select(proposals).where(proposals.c.id == call.id, proposals.c.project_id == call.project_id)
-            )
-            row = found.mappings().first()
-            if row is None or row["state"] != "open":
-                raise not_found("Proposal")
-        if call.accept:
-            answer = await merge(desk, call.project_id, row["into_id"], [row["other_id"]], call.actor)
-        else:
-            answer = await _refuse(desk, call, row["into_id"], row["other_id"])
-        async with desk.database.write() as connection:
-            state = "accepted" if call.accept else "refused"
-            await connection.execute(sa.update(proposals).where(proposals.c.id == call.id).values(state=state))
-    return answer
-
-
-async def _refuse(desk: Desk, call: calls_.ProposalCall, into: str, other: str) -> results.ClustersChanged:
-    async with desk.database.read() as connection:
-        ours, theirs = await find(connection, call.project_id, into), await find(connection, call.project_id, other)
-        mine = await reports.members(connection, call.project_id, ours.id)
-        yours = await reports.members(connection, call.project_id, theirs.id)
-    if ours.id == theirs.id:
-        raise Problem(409, "conflict", "the two clusters are one already")
-    await keep_apart(desk, call.project_id, mine[0], yours[0], call.actor)
-    async with desk.database.write() as connection:
-        change = Change(connection, call.project_id, desk.now(), call.actor)
-        await change.touch([ours.id, theirs.id])
-        for one, another in ((ours, theirs), (theirs, ours)):
-            change.note(one.id, "edited", f"Kept apart from “{another.title}”", details={"other": another.id})
-        rows = await change.finish()
-    await desk.outbox.try_flush()
-    return changed(rows, ours.id)
-
-
-async def keep_apart(desk: Desk, project_id: str, a: str, b: str, actor: str) -> None:
-    """Remember that two reports of different clusters do not belong together."""
-    engine = await desk.grouping.engine(project_id)
-    try:
-        found = await desk.grouping.run(engine.cannot_link, a, b)
-        async with desk.database.write() as connection:
-            await work.correct(connection, project_id, found, actor, desk.now())
-    except BaseException:
-        desk.grouping.discard(project_id)
-        raise
 
 
 async def entry_of(connection: AsyncConnection, entry_id: str) -> dict[str, Any]:

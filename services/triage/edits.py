@@ -13,7 +13,7 @@ from services.triage.cluster_queries import find
 from services.triage.corrections import changed, entry_of
 from services.triage.queries import suggested_titles
 from services.triage.rows import ClusterRow, cluster_view, feedback_view
-from services.triage.store import reports, work
+from services.triage.store import proposals, reports, work
 from services.triage.tables import history
 
 
@@ -26,6 +26,7 @@ class ClusterEdit(msgspec.Struct, kw_only=True):
     status: Literal["new", "resolved", "dismissed"] | msgspec.UnsetType = msgspec.UNSET
     dismissed_reason: str | msgspec.UnsetType | None = msgspec.UNSET
     snooze_more: int | msgspec.UnsetType | None = msgspec.UNSET
+    reason: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class FeedbackEdit(msgspec.Struct, kw_only=True):
@@ -96,7 +97,7 @@ def _apply(change: Change, row: ClusterRow, given: dict[str, Any], before: dict[
         row.edited = [name for name in row.edited if name != "github_repo_url"]
     if "status" in given:
         row.status = given["status"]
-        row.error_message = None
+        row.error_message = given.get("reason") if given["status"] == "new" else None
         row.snoozed_until = None if given["status"] != "new" else row.snoozed_until
     if "dismissed_reason" in given or given.get("status") in ("new", "resolved"):
         row.dismissed_reason = given.get("dismissed_reason")
@@ -106,6 +107,7 @@ def _apply(change: Change, row: ClusterRow, given: dict[str, Any], before: dict[
     different = [name for name in _REVERSIBLE if before[name] != after[name] and name != "edited"]
     if different or before["edited"] != after["edited"]:
         kind, message = _told(row, before, different)
+        message += f": {given['reason']}" if given.get("reason") else ""
         details = {name: {"before": before[name], "after": after[name]} for name in different}
         change.note(row.id, kind, message, details=details, reverse={"fields": {row.id: before}})
         return True
@@ -192,10 +194,21 @@ async def _take_back(change: Change, entry: dict[str, Any]) -> None:
         items = [item for item in moved if before[item] == target]
         await reports.put_in(change.connection, items, target, pinned=False)
     await _restore_pairs(change, reverse)
+    await _ask_again(change, reverse.get("proposal"))
     for id_, fields in reverse.get("fields", {}).items():
         await change.touch([id_])
         _put_back(change.rows[id_], fields)
     await _empty(change, moved, before, after)
+
+
+async def _ask_again(change: Change, proposal: str | None) -> None:
+    """A proposal whose answer is taken back waits for an answer again, as long as its clusters are there."""
+    row = None if proposal is None else await proposals.one(change.connection, change.project_id, proposal)
+    if row is not None:
+        ends = (row["into_id"], row["other_id"])
+        await change.touch(ends)
+        if all(change.rows[id_].merged_into is None for id_ in ends):
+            await proposals.decide(change.connection, row["id"], "open")
 
 
 async def _empty(change: Change, moved: list[str], before: dict[str, str], after: dict[str, str]) -> None:

@@ -15,7 +15,8 @@ from services.triage.cluster_queries import (
     health,
     proposal_list,
 )
-from services.triage.corrections import cluster_merge, cluster_move, cluster_split, proposal_decide
+from services.triage.corrections import cluster_merge, cluster_move, cluster_split
+from services.triage.deciding import proposal_decide
 from services.triage.edits import cluster_edit, cluster_undo, feedback_update
 from services.triage.erasure import delete_project
 from services.triage.importing import import_

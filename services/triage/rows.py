@@ -17,6 +17,15 @@ MESSAGE_BYTES: Final = 900_000  # the broker's limit is 1 MiB
 LIST_TEXT: Final = 4_000  # characters of a long text inside a list
 
 
+class Worded(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model wrote for a cluster that had ``count`` reports: ``what`` leads the summary, facts follow it."""
+
+    by: str
+    count: int
+    title: str
+    what: str
+
+
 class ClusterRow(msgspec.Struct, kw_only=True):
     """One row of ``clusters``."""
 
@@ -50,6 +59,8 @@ class ClusterRow(msgspec.Struct, kw_only=True):
     merged_into: str | None = None
     edited: list[str] = []
     seen_at: datetime | None = None
+    proposals_open: int = 0
+    worded: Worded | None = None
 
 
 class EvidenceRow(Part, frozen=True, kw_only=True):
@@ -221,7 +232,13 @@ def cluster_message(row: ClusterRow, facts: Facts | None) -> bytes:
 
 def _shared(row: ClusterRow) -> dict[str, Any]:
     fields = {name: getattr(row, name) for name in _CLUSTER_FIELDS}
-    return fields | {"sources": cast(list[Source], row.sources)}
+    return fields | {"sources": cast(list[Source], row.sources), "worded_by": worded_by(row)}
+
+
+def worded_by(row: ClusterRow) -> str | None:
+    """The model whose words are shown; None when title and summary are a person's or come from the evidence."""
+    shown = row.worded is not None and not {"title", "summary"} <= set(row.edited)
+    return row.worded.by if row.worded is not None and shown else None
 
 
 _CLUSTER_FIELDS: Final = tuple(

@@ -122,6 +122,8 @@ clusters = sa.Table(
     sa.Column("merged_into", _text(64), nullable=True),
     sa.Column("edited", Json, nullable=False),
     sa.Column("seen_at", Moment, nullable=True),  # a person has looked: never reshuffled by itself again
+    sa.Column("proposals_open", sa.BigInteger, nullable=False, server_default="0"),  # open ones that concern it
+    sa.Column("worded", Json, nullable=True),  # what a model wrote, see model.Worded
     sa.Index("clusters_by_project", "project_id", "merged_into", "updated_at"),
 )
 
@@ -158,11 +160,13 @@ proposals = sa.Table(
     metadata,
     sa.Column("id", _text(64), primary_key=True),
     sa.Column("project_id", _text(64), nullable=False),
+    sa.Column("kind", _text(8), nullable=False, server_default="merge"),  # merge, split
     sa.Column("into_id", _text(64), nullable=False),
-    sa.Column("other_id", _text(64), nullable=False),
+    sa.Column("other_id", _text(64), nullable=False),  # of a split: the cluster itself
     sa.Column("score", sa.Float, nullable=False),
     sa.Column("reasons", Json, nullable=False),
-    sa.Column("state", _text(16), nullable=False),  # open, accepted, refused
+    sa.Column("groups", Json, nullable=True),  # of a split: lists of report ids
+    sa.Column("state", _text(16), nullable=False),  # open, accepted, refused, overtaken
     sa.Column("created_at", Moment, nullable=False),
     sa.Index("proposals_by_project", "project_id", "state"),
 )

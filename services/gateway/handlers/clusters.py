@@ -91,13 +91,13 @@ async def cluster_history(call: Call) -> msgspec.Raw:
 
 
 async def list_proposals(call: Call) -> msgspec.Raw:
-    """Merges that late evidence proposes."""
+    """Merges and splits that late evidence proposes."""
     query: Page = call.query
     return await call.gateway.triage.ask("proposal_list", call.project_id, limit=query.limit, cursor=query.cursor)
 
 
 async def decide_proposal(call: Call) -> msgspec.Raw:
-    """Accept (merge) or refuse (never again)."""
+    """Accept (it is done) or refuse (never again)."""
     body: shapes.Decision = call.body
     return await call.gateway.triage.ask(
         "proposal_decide", call.project_id, id=call.path("proposal_id"), accept=body.accept, actor=call.who
@@ -124,7 +124,7 @@ async def create_cluster_job(call: Call) -> dict[str, object]:
 async def list_cluster_jobs(call: Call) -> msgspec.Raw:
     """Runs of the clustering, newest first."""
     query: shapes.ClusterJobQuery = call.query
-    return await call.gateway.triage.ask("cluster_job_list", call.project_id, limit=query.limit)
+    return await call.gateway.triage.ask("cluster_job_list", call.project_id, limit=query.limit, cursor=query.cursor)
 
 
 async def get_cluster_job(call: Call) -> msgspec.Raw:

@@ -46,7 +46,7 @@ async def set_source_settings(call: Call) -> dict[str, str]:
     secret = next(
         (given[name] for name in ("webhook_secret", "webhook_token", "secret", "token") if given.get(name)), None
     )
-    for old, new in (("allowed_searches", "searches"), ("events", "event_types")):
+    for old, new in source_settings.OLD_NAMES.items():
         if old in given:
             given.setdefault(new, given[old])
     values = {name: given[name] for name in source_settings.FILTERS[source] if name in given}

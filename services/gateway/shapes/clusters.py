@@ -111,3 +111,4 @@ class ClusterJobQuery(Query):
     """Paging of clustering jobs."""
 
     limit: int = Field(default=20, ge=1, le=50)
+    cursor: str | None = Field(default=None, max_length=100)

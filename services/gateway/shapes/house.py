@@ -261,7 +261,7 @@ class LevelsIn(OpenBody):
 class SubredditsIn(OpenBody):
     """Subreddits to poll."""
 
-    subreddits: Annotated[list[str], Field(min_length=1, max_length=100)]
+    subreddits: Annotated[list[str], Field(max_length=100)]  # none at all is answered 400, as ever
 
 
 class Subreddits(Reply):
@@ -292,10 +292,13 @@ class SourceSettingsIn(OpenBody):
     secret: Secret | None = None
     token: Secret | None = None
     environments: Words | None = None
+    allowed_environments: Words | None = None
     levels: Words | None = None
+    allowed_levels: Words | None = None
     searches: Words | None = None
     allowed_searches: Words | None = None
     monitors: Words | None = None
+    allowed_monitors: Words | None = None
     event_types: Words | None = None
     events: Words | None = None
     repos: Words | None = None

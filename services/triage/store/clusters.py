@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.feedback import Frame
-from services.triage.rows import ClusterRow, EvidenceRow, Facts
+from services.triage.rows import ClusterRow, EvidenceRow, Facts, Worded
 from services.triage.store.reports import chunks
 from services.triage.tables import clusters, feedback
 
@@ -18,7 +18,7 @@ _EVIDENCE = [feedback.c[name] for name in EvidenceRow.__struct_fields__]
 
 def row_of(mapping: Any) -> ClusterRow:
     """A result's mapping as a ClusterRow."""
-    return ClusterRow(**mapping)
+    return ClusterRow(**{**mapping, "worded": msgspec.convert(mapping["worded"], Worded | None)})
 
 
 async def load(connection: AsyncConnection, project_id: str, ids: Sequence[str]) -> dict[str, ClusterRow]:

@@ -1,4 +1,4 @@
-"""Small tables: outbox, cursor, constraints, history, proposals, erased projects."""
+"""Small tables: outbox, cursor, constraints, history, erased projects."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -7,9 +7,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from runtime.ids import derived, new_id
-from services.triage.engine import Constraints, Correction, Proposal
-from services.triage.tables import constraints, cursors, erased, history, outbox, proposals
+from runtime.ids import new_id
+from services.triage.engine import Constraints, Correction
+from services.triage.tables import constraints, cursors, erased, history, outbox
 
 FEEDBACK_CURSOR = "feedback"
 Pair = tuple[str, str]
@@ -132,35 +132,6 @@ async def known_history(connection: AsyncConnection, ids: Sequence[str]) -> set[
         rows = await connection.execute(sa.select(history.c.id).where(history.c.id.in_(ids[start : start + 500])))
         found |= set(rows.scalars())
     return found
-
-
-async def keep_proposals(
-    connection: AsyncConnection, project_id: str, found: Sequence[Proposal], now: datetime
-) -> None:
-    """Store merge proposals not told before; a refused one is not told again."""
-    made = {derived("proposal", project_id, one.into, one.other): one for one in found}
-    if not made:
-        return
-    rows = await connection.execute(sa.select(proposals.c.id).where(proposals.c.id.in_(list(made)[:900])))
-    told = set(rows.scalars())
-    values = [
-        {
-            "id": key,
-            "project_id": project_id,
-            "into_id": one.into,
-            "other_id": one.other,
-            "score": one.score,
-            "reasons": [
-                {"kind": "report", "detail": f"{one.item_id} resembles {one.other_item_id}", "weight": one.score}
-            ],
-            "state": "open",
-            "created_at": now,
-        }
-        for key, one in list(made.items())[:900]
-        if key not in told
-    ]
-    if values:
-        await connection.execute(sa.insert(proposals), values)
 
 
 async def erased_at(connection: AsyncConnection, project_id: str) -> datetime | None:

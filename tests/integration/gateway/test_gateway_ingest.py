@@ -91,6 +91,24 @@ async def test_filters_and_switches_answer_filtered_and_store_nothing(client: Cl
     assert (await (await client.post("/ingest/sentry", json=SENTRY)).json())["status"] == "ok"
 
 
+@pytest.mark.parametrize(
+    ("source", "old", "new"),
+    [
+        ("sentry", "allowed_levels", "levels"),
+        ("sentry", "allowed_environments", "environments"),
+        ("datadog", "allowed_monitors", "monitors"),
+        ("splunk", "allowed_searches", "searches"),
+    ],
+)
+async def test_filters_are_set_and_shown_by_their_old_names_too(
+    client: Client, bus: NatsBus, source: str, old: str, new: str
+) -> None:
+    assert (await client.post(f"/config/{source}", json={old: ["one"]})).status == 200
+    shown = await (await client.get(f"/config/{source}")).json()
+    assert shown[old] == shown[new] == ["one"]
+    assert (await client.post("/config/reddit/subreddits", json={"subreddits": []})).status == 400
+
+
 async def test_splunk_needs_its_token_wherever_it_is_sent(client: Client, bus: NatsBus) -> None:
     alert = {"result": {"_raw": "boom", "host": "a"}, "sid": "s1", "search_name": "Errors"}
     assert (await client.post("/ingest/splunk/webhook", json=alert)).status == 401
