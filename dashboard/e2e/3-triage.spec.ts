@@ -1,4 +1,4 @@
-import { expect, settled, test } from "./page";
+import { expect, press, settled, test } from "./page";
 
 test("clusters are merged by keyboard, and the merge is taken back", async ({ signedIn: page }) => {
   const [one, two] = ["Password reset mail never arrives", "Reset link for the password is not sent"];
@@ -6,9 +6,7 @@ test("clusters are merged by keyboard, and the merge is taken back", async ({ si
   await settled(page);
   const before = await all.count();
   const target = page.getByRole("link", { name: two });
-  for (let tries = 0; tries < 12 && !(await target.evaluate((link) => link === document.activeElement)); tries += 1) {
-    await page.keyboard.press("j");
-  }
+  await press(page, "j", target);
   await page.keyboard.press("d");
   const dialog = page.getByRole("dialog", { name: "The same as which cluster?" });
   await expect(dialog).toBeVisible();
@@ -52,6 +50,8 @@ test("a cluster is snoozed until more reports came", async ({ signedIn: page }) 
 
 test("an edited plan is a new version, and two versions can be compared", async ({ signedIn: page, up }) => {
   await page.goto(`${up.gateway}/c/${up.planted.cluster}/plan`);
+  await page.getByRole("button", { name: "Check again" }).click();
+  await expect(page.getByText("✓ its files are unchanged")).toBeVisible();
   await page.getByRole("button", { name: /^Edit/ }).click();
   await page.getByLabel("Steps, one a line").fill("Write the test\nMake it pass");
   await page.getByRole("button", { name: "Save as version 2" }).click();

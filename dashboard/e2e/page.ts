@@ -1,4 +1,4 @@
-import { expect, test as base, type Page } from "@playwright/test";
+import { expect, test as base, type Locator, type Page } from "@playwright/test";
 import { stack, type Stack } from "./stack";
 
 interface Fixtures {
@@ -28,6 +28,16 @@ export const test = base.extend<Fixtures>({
 export async function signIn(page: Page, up: Stack): Promise<void> {
   await page.goto(up.link);
   await expect(page.getByRole("navigation", { name: "Pages" })).toBeVisible();
+}
+
+/** The key again and again until the element has the focus: 60 times at most. */
+export async function press(page: Page, key: string, target: Locator): Promise<void> {
+  const focused = (): Promise<boolean> => target.evaluate((element) => element === document.activeElement);
+  for (let tries = 0; tries < 60 && !(await focused()); tries += 1) {
+    await page.keyboard.press(key);
+    await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(resolve))); // the list moves the focus then
+  }
+  await expect(target).toBeFocused();
 }
 
 /** Every page and state that can be opened by its address. */

@@ -14,13 +14,16 @@ POLICY: Final = (
 )
 ABSENT: Final = page(
     "Soulcaster",
-    "<h1>Soulcaster</h1><p>The gateway runs, but the dashboard is not built. Run <code>make dashboard</code>, or use "
+    "<h1>Soulcaster</h1><p>The gateway runs, but the dashboard is not built. Run <code>make setup</code>, or use "
     'the <a href="/docs">HTTP interface</a> and the <code>soulcaster</code> command.</p>',
 )
 
 
 class Dashboard:
-    """Files below one folder; nothing outside it is ever served."""
+    """Files below one folder; nothing outside it is ever served.
+
+    The build leaves each file also compressed (``.br``, ``.gz``); ``FileResponse`` sends that one to who takes it.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()

@@ -1035,7 +1035,7 @@ export interface paths {
         head?: never;
         /**
          * Change a project
-         * @description Rename a project, or choose how it is fixed: repository, runner, concurrency, forks. Least role: `admin`.
+         * @description Rename a project, or choose how it is fixed: repository, runner, concurrency, forks, follow-ups. Least role: `admin`.
          */
         patch: operations["edit_project"];
         trace?: never;
@@ -2058,6 +2058,12 @@ export interface components {
              */
             requested_by: string | null;
             /**
+             * Follow Up Of
+             * @description The job whose pull request this one works on again.
+             * @default null
+             */
+            follow_up_of: string | null;
+            /**
              * Cancel Requested
              * @default null
              */
@@ -2166,7 +2172,10 @@ export interface components {
         };
         /**
          * Check
-         * @description One run of the plan's test command.
+         * @description The test command on the base commit or on the patch; one that failed was run twice.
+         *
+         *         ``with_tests``: on the base commit, but with the patch's own test files. ``failing`` are the tests that failed both
+         *         times, ``flaky`` those that passed once; both are empty where the test runner's output names none.
          */
         Check: {
             command: string;
@@ -2177,6 +2186,12 @@ export interface components {
             seconds: number;
             /** @default  */
             output_tail: string;
+            /** @default false */
+            with_tests: boolean;
+            /** @default [] */
+            failing: string[];
+            /** @default [] */
+            flaky: string[];
         };
         /**
          * Cleanup
@@ -2269,8 +2284,8 @@ export interface components {
             merged_into: string | null;
             /** @default [] */
             edited_fields: string[];
-            /** @default [] */
-            proposals: components["schemas"]["Proposal"][];
+            /** @default 0 */
+            proposals_open: number;
             /** @default null */
             worded_by: string | null;
             /** @default [] */
@@ -2279,6 +2294,8 @@ export interface components {
             next_cursor: string | null;
             /** @default [] */
             timeline: components["schemas"]["Day"][];
+            /** @default [] */
+            proposals: components["schemas"]["Proposal"][];
         };
         /**
          * ClusterEdit
@@ -2420,7 +2437,7 @@ export interface components {
             /** @default [] */
             edited_fields: string[];
             /** @default 0 */
-            proposals: number;
+            proposals_open: number;
             /** @default null */
             worded_by: string | null;
         };
@@ -3629,6 +3646,11 @@ export interface components {
              * @default null
              */
             fork: ("auto" | "never") | null;
+            /**
+             * Follow Ups
+             * @default null
+             */
+            follow_ups: number | null;
         } & {
             [key: string]: unknown;
         };
@@ -3665,6 +3687,12 @@ export interface components {
              * @default null
              */
             fork: ("auto" | "never") | null;
+            /**
+             * Follow Ups
+             * @description How often review comments and failing checks of one pull request start another commit; null or 0: never.
+             * @default null
+             */
+            follow_ups: number | null;
         };
         /**
          * ProjectMade
@@ -3790,14 +3818,17 @@ export interface components {
          * Report
          * @description Verification and gate report of an attempt, as shown with the job and in the pull request.
          *
-         *         ``resumed_from`` is the attempt whose saved work this one went on from.
+         *         ``resumed_from`` is the attempt whose saved work this one went on from; ``rounds`` counts how often the agent was
+         *         sent back because tests failed.
          */
         Report: {
             /**
              * @default {
              *       "checks": [],
              *       "verdict": "not_run",
-             *       "reason": ""
+             *       "reason": "",
+             *       "tests": [],
+             *       "flaky": []
              *     }
              */
             verification: components["schemas"]["Verification"];
@@ -3815,6 +3846,8 @@ export interface components {
             summary: string;
             /** @default null */
             resumed_from: number | null;
+            /** @default 0 */
+            rounds: number;
         };
         /**
          * ReportRef
@@ -4322,7 +4355,9 @@ export interface components {
         };
         /**
          * Verification
-         * @description ``reproduced`` means the command failed on the base commit and passes on the patch.
+         * @description ``reproduced`` means that a test fails on the base commit and passes on the patch, and no other fails for it.
+         *
+         *         ``tests`` are the test files that the patch adds or changes.
          */
         Verification: {
             /** @default [] */
@@ -4334,6 +4369,10 @@ export interface components {
             verdict: "not_run" | "regressed" | "reproduced" | "still_failing" | "unreproduced";
             /** @default  */
             reason: string;
+            /** @default [] */
+            tests: string[];
+            /** @default [] */
+            flaky: string[];
         };
         /**
          * WhyReason

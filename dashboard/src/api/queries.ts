@@ -21,7 +21,7 @@ const items = async <T>(path: string, params?: Record<string, string | number>):
   (await call<Items<T>>("GET", path, params ? { params } : {})).items;
 
 export const clusters = () =>
-  queryOptions({ queryKey: ["clusters"], queryFn: () => call<types.Cluster[]>("GET", "/clusters") });
+  queryOptions({ queryKey: ["clusters"], queryFn: () => call<types.ListedCluster[]>("GET", "/clusters") });
 export const cluster = (id: string) =>
   queryOptions({
     queryKey: ["cluster", id],

@@ -3,7 +3,9 @@ import type { components } from "./generated";
 /** Shapes of the gateway, from its OpenAPI document; by hand only what the document leaves open or SSE carries. */
 type Schemas = components["schemas"];
 
-export type Cluster = Schemas["ClusterView"];
+/** What a list says of a cluster; `proposals` is their number there, and in a cluster by itself the proposals. */
+export type ListedCluster = Schemas["ClusterView"];
+export type Cluster = Omit<ListedCluster, "proposals">;
 export type ClusterDetail = Schemas["ClusterDetail"];
 export type ClusterStatus = Cluster["status"];
 export type ClustersChanged = Schemas["ClustersChanged"];

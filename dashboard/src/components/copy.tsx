@@ -1,11 +1,16 @@
 import { useState } from "react";
+import { toClipboard } from "@/lib/clipboard";
+import { toast } from "./toasts";
 import { Button } from "./ui";
 
 /** A value to take elsewhere, with a button that copies it. */
 export function Copyable({ value, label }: { readonly value: string; readonly label: string }) {
   const [copied, setCopied] = useState(false);
   const copy = async (): Promise<void> => {
-    await navigator.clipboard.writeText(value);
+    if (!(await toClipboard(value))) {
+      toast("The browser does not let this page copy; select the text and copy it by hand.");
+      return;
+    }
     setCopied(true);
     window.setTimeout(() => {
       setCopied(false);

@@ -1,14 +1,17 @@
-import { useEffect, useRef } from "react";
+import { useLayoutEffect, useRef } from "react";
 
 const STORED = "soulcaster.keys";
 
-/** Single-key shortcuts of a page; off while typing, while a dialog is open, and when the person turned them off. */
+/**
+ * Single-key shortcuts of a page; off while typing, while a dialog is open, and when the person turned them off. Layout
+ * effects, because a key pressed right after the page was drawn must find them: effects proper come later.
+ */
 export function useKeys(keys: Record<string, () => void>): void {
   const current = useRef(keys);
-  useEffect(() => {
+  useLayoutEffect(() => {
     current.current = keys;
   });
-  useEffect(() => {
+  useLayoutEffect(() => {
     const pressed = (event: KeyboardEvent): void => {
       if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || !keysEnabled()) return;
       const target = event.target as HTMLElement | null;

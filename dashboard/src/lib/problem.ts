@@ -1,3 +1,11 @@
+/** Open work that a fix would repeat; what the gateway sends with `similar_work_open`. */
+export interface Similar {
+  readonly job_id: string;
+  readonly cluster_id: string;
+  readonly pr_url: string | null;
+  readonly reason: string;
+}
+
 /** An RFC 9457 problem as the gateway sends it, or what stands in for one when nobody answered. */
 export class Problem extends Error {
   readonly status: number;
@@ -9,6 +17,9 @@ export class Problem extends Error {
   readonly jobId: string;
   readonly githubSignIn: boolean;
   readonly errors: readonly { field: string; reason: string }[];
+  readonly similar: readonly Similar[];
+  /** The version a plan is at, when it moved on (412). */
+  readonly version: number | undefined;
 
   constructor(status: number, body: Record<string, unknown>) {
     const text = (name: string): string => (typeof body[name] === "string" ? body[name] : "");
@@ -21,6 +32,8 @@ export class Problem extends Error {
     this.retryable = body["retryable"] === true || status === 0;
     this.jobId = text("job_id");
     this.githubSignIn = body["github_sign_in"] === true;
+    this.similar = Array.isArray(body["similar"]) ? (body["similar"] as Similar[]) : [];
+    this.version = typeof body["version"] === "number" ? body["version"] : undefined;
     this.errors = Array.isArray(body["errors"]) ? (body["errors"] as { field: string; reason: string }[]) : [];
   }
 }

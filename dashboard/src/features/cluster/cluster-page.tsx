@@ -6,6 +6,7 @@ import { useMay } from "@/api/session";
 import type { ClusterDetail } from "@/api/types";
 import { SourceTiles } from "@/components/icons";
 import { Loaded } from "@/components/states";
+import { ProposalChoice } from "@/components/triage/proposal";
 import { useEdit } from "@/components/triage/acts";
 import { TriageDialogs, type TriageAct } from "@/components/triage/dialogs";
 import {
@@ -57,6 +58,16 @@ function ClusterView({ cluster, plan }: Props & { readonly cluster: ClusterDetai
     <div className="stack">
       <Head cluster={cluster} />
       <Notices cluster={cluster} />
+      {cluster.proposals.length > 0 ? (
+        <section className="panel proposals" aria-label="Proposed merges and splits">
+          <h2>Grouped right?</h2>
+          <ul className="plain stack">
+            {cluster.proposals.map((proposal) => (
+              <ProposalChoice key={proposal.id} proposal={proposal} here={cluster.id} />
+            ))}
+          </ul>
+        </section>
+      ) : null}
       <div className="columns">
         <div className="stack">
           <Panel title="What is reported">

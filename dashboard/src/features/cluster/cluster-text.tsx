@@ -35,6 +35,7 @@ export function ClusterText({ cluster }: { readonly cluster: ClusterDetail }) {
           Edit title and summary
         </Button>
         {cluster.edited_fields.length ? <Badge tone="accent">edited: {cluster.edited_fields.join(", ")}</Badge> : null}
+        {cluster.worded_by ? <Badge title="Read the reports themselves.">worded by {cluster.worded_by}</Badge> : null}
       </div>
     </div>
   );

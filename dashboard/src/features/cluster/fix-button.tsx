@@ -1,13 +1,16 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useRef } from "react";
+import { useState } from "react";
 import { Link, useNavigate } from "react-router";
 import * as queries from "@/api/queries";
 import { useMay } from "@/api/session";
 import type { ClusterDetail } from "@/api/types";
+import { SimilarWork } from "@/components/similar-work";
+import { Refused } from "@/components/states";
 import { Button } from "@/components/ui";
 import { call } from "@/lib/http";
 import { useKeys } from "@/lib/keys";
-import { message, Problem } from "@/lib/problem";
+import { Problem } from "@/lib/problem";
+import { TryKey } from "@/lib/try-key";
 
 /** Start the fix: the one act that spends. Pressed twice it starts one job: the key of the try goes with it. */
 export function FixButton({ cluster }: { readonly cluster: ClusterDetail }) {
@@ -15,27 +18,25 @@ export function FixButton({ cluster }: { readonly cluster: ClusterDetail }) {
   const client = useQueryClient();
   const may = useMay();
   const plan = useQuery(queries.plan(cluster.id)).data;
-  const tryKey = useRef(crypto.randomUUID());
+  const [tryKey] = useState(() => new TryKey());
   const start = useMutation({
-    mutationFn: () =>
+    mutationFn: (force: boolean) =>
       call<{ job_id: string }>("POST", `/clusters/${cluster.id}/start_fix`, {
-        body: plan ? { plan_version: plan.version } : {},
-        headers: { "Idempotency-Key": tryKey.current },
+        body: { ...(plan ? { plan_version: plan.version } : {}), ...(force ? { force } : {}) },
+        headers: { "Idempotency-Key": tryKey.value },
       }),
     onSuccess: (answer) => {
       void client.invalidateQueries({ queryKey: ["jobs"] });
       void navigate(`/r/${answer.job_id}`);
     },
-    onError: () => {
-      tryKey.current = crypto.randomUUID();
-    },
+    onError: tryKey.failed,
   });
-  const running = start.error instanceof Problem && start.error.jobId ? start.error.jobId : null;
+  const refused = start.error instanceof Problem ? start.error : null;
   const live = cluster.status === "fixing";
   const blocked = may("operator") ?? (live ? "A fix is running already." : undefined);
   useKeys({
     f: () => {
-      if (!blocked && !start.isPending) start.mutate();
+      if (!blocked && !start.isPending) start.mutate(false);
     },
   });
   return (
@@ -52,22 +53,29 @@ export function FixButton({ cluster }: { readonly cluster: ClusterDetail }) {
           blocked={blocked}
           shortcut="f"
           onClick={() => {
-            start.mutate();
+            start.mutate(false);
           }}
         >
           Start fix
         </Button>
       </div>
       <p className="small muted wrap">{hint(cluster, plan ?? null)}</p>
-      {running ? (
-        <p className="banner tone-warn">
-          A fix is running already: <Link to={`/r/${running}`}>watch it</Link>
+      {refused?.similar.length ? (
+        <SimilarWork
+          similar={refused.similar}
+          busy={start.isPending}
+          anyway={() => {
+            start.mutate(true);
+          }}
+          leave={start.reset}
+        />
+      ) : refused?.jobId ? (
+        <p className="banner tone-warn" role="alert">
+          A fix is running already: <Link to={`/r/${refused.jobId}`}>watch it</Link>
         </p>
-      ) : start.error ? (
-        <p className="banner tone-bad wrap" role="alert">
-          {message(start.error)}
-        </p>
-      ) : null}
+      ) : (
+        <Refused error={start.error} />
+      )}
     </div>
   );
 }

@@ -16,7 +16,17 @@ const cluster = {
     { suggestions: [near("a", 0.7), near("b", 0.5)] },
   ] as unknown as Feedback[],
   proposals: [
-    { id: "p", into: "me", other: "b", other_title: "B", score: 0.8, reasons: [], created_at: "" },
+    {
+      id: "p",
+      kind: "merge",
+      into: "me",
+      other: "b",
+      other_title: "B",
+      score: 0.8,
+      reasons: [],
+      groups: [],
+      created_at: "",
+    },
   ] as Proposal[],
 };
 

@@ -32,6 +32,7 @@ export function neighbours(
     }
   }
   for (const proposal of cluster.proposals) {
+    if (proposal.kind === "split") continue;
     const other = proposal.other === cluster.id ? proposal.into : proposal.other;
     add({
       id: other,

@@ -1,6 +1,6 @@
 import { Link } from "react-router";
 import { useMay } from "@/api/session";
-import type { Cluster } from "@/api/types";
+import type { ListedCluster } from "@/api/types";
 import { SourceTiles } from "@/components/icons";
 import type { TriageAct } from "@/components/triage/dialogs";
 import { Badge, Button, OutLink, StatusBadge, Time, TrustBadge, Untrusted } from "@/components/ui";
@@ -9,7 +9,7 @@ import { plural } from "@/lib/plural";
 const SEVERITY: Record<string, string> = { critical: "bad", high: "warn", medium: "accent", low: "muted" };
 
 interface Props {
-  readonly cluster: Cluster;
+  readonly cluster: ListedCluster;
   readonly here: boolean;
   readonly chosen: boolean;
   readonly onHere: () => void;
@@ -45,6 +45,11 @@ export function ClusterRow({ cluster, here, chosen, onHere, onChoose, onAct }: P
           {cluster.regressed_at ? (
             <Badge tone="bad" title="New reports came after it was resolved.">
               ↻ Regressed
+            </Badge>
+          ) : null}
+          {cluster.proposals > 0 ? (
+            <Badge tone="warn" title="Evidence says that it may have to be merged or split; open it to decide.">
+              ? grouped right
             </Badge>
           ) : null}
           <Badge tone={SEVERITY[cluster.severity] ?? "muted"}>{cluster.severity}</Badge>

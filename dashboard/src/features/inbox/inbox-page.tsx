@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useEffect, useMemo } from "react";
 import { Link, useNavigate, useSearchParams } from "react-router";
 import * as queries from "@/api/queries";
-import type { Cluster } from "@/api/types";
+import type { ListedCluster } from "@/api/types";
 import { Empty, Loaded } from "@/components/states";
 import { PageHead } from "@/components/ui";
 import { ClusterList } from "./cluster-list";
@@ -91,7 +91,7 @@ function Views({
   view,
   set,
 }: {
-  readonly list: readonly Cluster[];
+  readonly list: readonly ListedCluster[];
   readonly view: View;
   readonly set: FindProps["set"];
 }) {
@@ -120,7 +120,7 @@ function Found({
   view,
   find,
 }: {
-  readonly list: readonly Cluster[];
+  readonly list: readonly ListedCluster[];
   readonly view: View;
   readonly find: string;
 }) {

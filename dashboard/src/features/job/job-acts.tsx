@@ -3,11 +3,14 @@ import { useState } from "react";
 import { useNavigate } from "react-router";
 import { useMay } from "@/api/session";
 import { TERMINAL, type Job } from "@/api/types";
+import { SimilarWork } from "@/components/similar-work";
 import { Refused } from "@/components/states";
 import { toast } from "@/components/toasts";
 import { Button, Dialog } from "@/components/ui";
 import { call } from "@/lib/http";
 import { useKeys } from "@/lib/keys";
+import { Problem } from "@/lib/problem";
+import { TryKey } from "@/lib/try-key";
 
 type Act = "cancel" | "retry" | "approve";
 
@@ -30,10 +33,16 @@ export function JobActs({ job }: { readonly job: Job }) {
   const client = useQueryClient();
   const navigate = useNavigate();
   const blocked = useMay()("operator");
+  const [tryKey] = useState(() => new TryKey());
   const [asking, setAsking] = useState<Exclude<Act, "retry"> | null>(null);
   const act = useMutation({
-    mutationFn: (verb: Act) => call<{ job_id?: string }>("POST", `/jobs/${job.id}/${verb}`, { body: {} }),
-    onSuccess: (answer, verb) => {
+    mutationFn: ({ verb, force }: { verb: Act; force?: boolean }) =>
+      call<{ job_id?: string }>("POST", `/jobs/${job.id}/${verb}`, {
+        body: force ? { force } : {},
+        headers: { "Idempotency-Key": tryKey.value },
+      }),
+    onError: tryKey.failed,
+    onSuccess: (answer, { verb }) => {
       setAsking(null);
       void client.invalidateQueries({ queryKey: ["job", job.id] });
       void client.invalidateQueries({ queryKey: ["jobs"] });
@@ -46,6 +55,7 @@ export function JobActs({ job }: { readonly job: Job }) {
     if (!over && !blocked) setAsking("cancel");
   };
   useKeys({ c: ask });
+  const similar = act.error instanceof Problem ? act.error.similar : [];
   const text = asking ? ASKED[asking] : null;
   return (
     <>
@@ -70,7 +80,7 @@ export function JobActs({ job }: { readonly job: Job }) {
           busy={act.isPending && !asking}
           blocked={blocked}
           onClick={() => {
-            act.mutate("retry");
+            act.mutate({ verb: "retry" });
           }}
         >
           Retry
@@ -91,7 +101,7 @@ export function JobActs({ job }: { readonly job: Job }) {
               kind={asking === "cancel" ? "danger" : "primary"}
               busy={act.isPending}
               onClick={() => {
-                act.mutate(asking);
+                act.mutate({ verb: asking });
               }}
             >
               {text.yes}
@@ -105,6 +115,15 @@ export function JobActs({ job }: { readonly job: Job }) {
             </Button>
           </div>
         </Dialog>
+      ) : similar.length ? (
+        <SimilarWork
+          similar={similar}
+          busy={act.isPending}
+          anyway={() => {
+            act.mutate({ verb: "retry", force: true });
+          }}
+          leave={act.reset}
+        />
       ) : (
         <Refused error={act.error} />
       )}

@@ -2,6 +2,7 @@ import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState, typ
 import { useSearchParams } from "react-router";
 import { toast } from "@/components/toasts";
 import { Button } from "@/components/ui";
+import { toClipboard } from "@/lib/clipboard";
 import { keysEnabled } from "@/lib/keys";
 import type { JobLog } from "./job-log";
 import { LogBar } from "./log-bar";
@@ -76,8 +77,9 @@ export function LogViewer({ jobId, log }: Props) {
     if (!line) return;
     const at = new URL(window.location.href);
     at.hash = anchor(line);
-    void navigator.clipboard.writeText(at.href).then(() => {
-      toast(`Link to line ${String(line.n + 1)} copied`);
+    window.history.replaceState(window.history.state, "", at);
+    void toClipboard(at.href).then((copied) => {
+      toast(copied ? `Link to line ${String(line.n + 1)} copied` : "The link stands in the address bar; copy it there");
     });
   };
   const acts: Record<string, () => void> = {

@@ -11,6 +11,9 @@ export function PlanDiff({ before, after }: { readonly before: Plan; readonly af
   const changed = (Object.keys(LABELS) as (keyof Fields)[]).filter((name) => a[name] !== b[name]);
   return (
     <Panel title={`From version ${String(before.version)} to ${String(after.version)}`}>
+      <p className="small muted">
+        Version {before.version} by {before.author}, version {after.version} by {after.author}.
+      </p>
       {changed.length === 0 ? <p className="muted">What people edit is the same in both.</p> : null}
       <div className="stack">
         {changed.map((name) => (

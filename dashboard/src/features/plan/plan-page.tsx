@@ -8,6 +8,7 @@ import { Empty, Loaded, Refused } from "@/components/states";
 import { Badge, Button, PageHead, Panel, Time, Untrusted } from "@/components/ui";
 import { useKeys } from "@/lib/keys";
 import { useApprove, useGenerate } from "./acts";
+import { fieldName } from "./ground";
 import { PlanDiff } from "./plan-diff";
 import { PlanEditor } from "./plan-editor";
 import { PlanView } from "./plan-view";
@@ -137,7 +138,7 @@ function Versions({ id, versions, trail }: Props) {
             <PlanDiff before={other} after={shown} />
           ) : (
             <div className="panel">
-              <PlanView plan={shown} />
+              <PlanView plan={shown} old={!newest} />
             </div>
           )}
         </div>
@@ -172,6 +173,9 @@ function Versions({ id, versions, trail }: Props) {
                 <span className="small muted">
                   by {one.author}, <Time at={one.updated_at} />
                   {one.approved_by ? `, approved by ${one.approved_by}` : ""}
+                  {one.changed_fields.length
+                    ? `; changed ${one.changed_fields.map(fieldName).join(", ").toLowerCase()}`
+                    : ""}
                 </span>
               </li>
             ))}

@@ -1,23 +1,25 @@
 import type { ReactNode } from "react";
 import type { Plan } from "@/api/types";
 import { Badge, Marked, Time, Untrusted } from "@/components/ui";
+import { Conflicts } from "./conflicts";
+import { GroundLine } from "./ground-line";
+import { otherNotes } from "./ground";
 
 interface Props {
   readonly plan: Plan;
   /** What fits beside a cluster: the evidence stays on the plan's own page. */
   readonly brief?: boolean;
+  /** An older version: shown, not acted on. */
+  readonly old?: boolean;
 }
 
-export function PlanView({ plan, brief = false }: Props) {
+export function PlanView({ plan, brief = false, old = false }: Props) {
   const files = brief ? plan.candidate_files.slice(0, 4) : plan.candidate_files;
   return (
     <div className="stack plan">
       <PlanHead plan={plan} />
-      {plan.conflicts.map((conflict) => (
-        <p key={conflict} className="banner tone-warn wrap">
-          <Marked text={conflict} />
-        </p>
-      ))}
+      <GroundLine plan={plan} old={old} />
+      <Conflicts plan={plan} old={old} />
       <p className="wrap">
         <Marked text={plan.summary || plan.description} />
       </p>
@@ -64,8 +66,7 @@ function PlanHead({ plan }: { readonly plan: Plan }) {
         <Untrusted text={plan.title} />
       </h3>
       <p className="small muted wrap">
-        Version {plan.version} by {plan.author}, <Time at={plan.updated_at} />, on <code>{plan.base_branch}</code> at{" "}
-        <code>{plan.base_commit.slice(0, 10)}</code>
+        Version {plan.version} by {plan.author}, <Time at={plan.updated_at} />
       </p>
       <p className="row">
         <Badge tone={plan.grounded === "model" ? "accent" : "muted"}>
@@ -163,7 +164,7 @@ function Evidence({ plan }: { readonly plan: Plan }) {
       ) : null}
       <List title="Nearest tests" items={plan.nearest_tests} />
       <List title="Setup" items={plan.setup_commands} />
-      <List title="Notes" items={plan.notes} />
+      <List title="Notes" items={otherNotes(plan)} />
       {plan.reports.length ? (
         <Part title="Reports it was made from">
           <ul>
