@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from dataclasses import dataclass
 
 from runner_core import artifacts
 from runner_core.agent_run import AgentRun, Ran
@@ -18,43 +19,63 @@ from runtime.logs import logger
 log = logger("runner.agent")
 
 
-async def agent(bench: Bench, base: Base) -> tuple[bytes, str]:
-    """The agent's run; the bundle of its changes and its last words. Cancelled, it saves what was done so far."""
-    task, kit = bench.task, bench.kit
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The bundle of the agent's changes, and its last words."""
+
+    bundle: bytes
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """The agent is sent back: its own work so far, and what the tests said of it."""
+
+    bundle: bytes
+    failures: str
+
+
+async def agent(bench: Bench, base: Base, again: Again | None = None) -> Done:
+    """The agent's run. Cancelled, it saves what was done so far. Raises AttemptFailed, SandboxError."""
+    kit = bench.kit
     assert kit.endpoint is not None
     key = f"run-{secrets.token_urlsafe(24)}"
     proxy = ModelProxy(kit.endpoint, key, bench.meter)
-    seconds = min(task.limits.wall_seconds, bench.remaining() - kit.patience.reserve)
+    seconds = max(bench.agent_time(), 1.0)
     async with proxy.listen(bench.folder / "model.sock"), bench.sandbox("agent", seconds + 600) as sandbox:
-        await _fill(bench, sandbox, base)
+        await _fill(bench, sandbox, base, again)
         bench.enter("agent")
         await bench.pipe.system(f"{kit.agent.name} with {kit.endpoint.model}")
         saver = Saver(bench, base, sandbox)
         async with saver.saving():
-            ran = await _run(bench, sandbox, proxy, key, max(seconds, 1.0))
+            ran = await _run(bench, sandbox, proxy, key, seconds, again)
             taken = await saver.last()
     summary = bench.needles.mask(ran.summary)
     if taken.bundle is None:
         raise AttemptFailed(no_changes(summary))
     if taken.incomplete:
         await bench.pipe.system("some files of the working tree could not be read and are left out")
-    return taken.bundle, summary
+    return Done(taken.bundle, summary)
 
 
-async def _run(bench: Bench, sandbox: Sandbox, proxy: ModelProxy, key: str, seconds: float) -> Ran:
+async def _run(bench: Bench, sandbox: Sandbox, proxy: ModelProxy, key: str, seconds: float, again: Again | None) -> Ran:
     task, kit = bench.task, bench.kit
     assert kit.endpoint is not None
-    run = bench.run = AgentRun(kit.agent, sandbox, bench.pipe, proxy, kit.patience.stall)
-    words = prompt(task, bench.resumed_from is not None)
+    run = AgentRun(kit.agent, sandbox, bench.pipe, proxy, kit.patience.stall)
+    bench.begin(run)
+    remarks = bench.followed.remarks if bench.followed else ()
+    words = prompt(task, bench.resumed_from is not None, remarks, again.failures if again else "")
     ran = await run(words, key, kit.endpoint.model, task.limits, seconds)
     if ran.failure is not None:
         raise AttemptFailed(ran.failure)
     return ran
 
 
-async def _fill(bench: Bench, sandbox: Sandbox, base: Base) -> None:
-    """Put the source in, and on top of it what an earlier attempt has saved."""
+async def _fill(bench: Bench, sandbox: Sandbox, base: Base, again: Again | None) -> None:
+    """Put the source in, and on top of it the agent's own work so far or what an earlier attempt has saved."""
     data = await asyncio.to_thread(base.bundle.read_bytes)
+    if again is not None:
+        return await prepare(sandbox, data, "work", again.bundle)
     key = bench.task.resume_key
     earlier = await bench.kit.bus.objects().get(key) if key and artifacts.belongs(key, bench.task) else None
     if key is not None and earlier is not None:

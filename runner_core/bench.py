@@ -16,7 +16,7 @@ from runner_core.log_archive import LogArchive
 from runner_core.logs import LogPipe
 from runner_core.masking import Needles
 from runner_core.metering import Meter
-from runner_core.protocols import Sandbox, SandboxSpec, Tag
+from runner_core.protocols import Followed, Sandbox, SandboxSpec, Tag
 from schemas.attempts import RunnerTask
 from schemas.jobs import Phase, Usage
 
@@ -26,7 +26,7 @@ BUNDLE_FACTOR = 4  # a bundle may weigh this much more than the patch may, befor
 @dataclass(slots=True)
 class Bench:
     """``saving``: seconds to take the work out when the attempt is stopped. ``resumed_from``: the attempt whose saved
-    work this one began with."""
+    work this one began with. ``rounds``: how often the agent was sent back; ``earlier_seconds`` it worked before."""
 
     kit: Kit
     task: RunnerTask
@@ -41,10 +41,21 @@ class Bench:
     saving: float = 0.0
     run: AgentRun | None = None
     resumed_from: int | None = None
+    rounds: int = 0
+    earlier_seconds: float = 0.0
+    followed: Followed | None = None  # the pull request that a follow-up works on
 
     @property
     def agent_seconds(self) -> float:
-        return self.run.seconds if self.run else 0.0
+        return self.earlier_seconds + (self.run.seconds if self.run else 0.0)
+
+    def begin(self, run: AgentRun) -> None:
+        """The agent is about to work, for the first time or again."""
+        self.earlier_seconds, self.run = self.agent_seconds, run
+
+    def agent_time(self) -> float:
+        """Seconds that the agent may still work."""
+        return min(self.task.limits.wall_seconds - self.agent_seconds, self.remaining() - self.kit.patience.reserve)
 
     def enter(self, phase: Phase) -> None:
         self.pipe.phase = phase
@@ -59,9 +70,14 @@ class Bench:
         """The user's token, else the runner's own for that host."""
         return self.token or self.kit.own_tokens.get(urlsplit(self.task.repo_url).hostname or "")
 
+    @property
+    def source_url(self) -> str:
+        """The repository that the work begins from: a follow-up's may be a fork."""
+        return self.followed.target.repo_url if self.followed else self.task.repo_url
+
     async def credential(self, purpose: Literal["fetch", "publish"]) -> str | None:
         """The token that git is to use, and that no word of ours may hold. Raises ForgeError."""
-        token = await self.kit.publisher.credential(self.task.repo_url, self.own_token, purpose, self.pipe.system)
+        token = await self.kit.publisher.credential(self.source_url, self.own_token, purpose, self.pipe.system)
         if token is not None and token != self.own_token:
             self.needles.add("github-app-token", token)
         return token

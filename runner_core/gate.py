@@ -63,7 +63,7 @@ def judge(patch: Patch, plan: Plan, limits: Limits, needles: Needles) -> list[Ga
         findings += _held(change)
     findings += _outside(patch, plan)
     order = {"block": 0, "hold": 1, "note": 2}
-    findings = [_without_secrets(finding, needles) for finding in findings]
+    findings = [without_secrets(finding, needles) for finding in findings]
     return sorted(findings, key=lambda finding: (order[finding.verdict], finding.path, finding.rule))
 
 
@@ -76,16 +76,22 @@ def verdict(findings: list[GateFinding]) -> Literal["pass", "hold", "block"]:
 def outside_plan(patch: Patch, plan: Plan) -> list[str]:
     """Changed paths that the plan names neither as candidate file nor as test; tests beside them are no surprise."""
     named = {file.path for file in plan.candidate_files} | set(plan.nearest_tests)
-    return [path for path in patch.paths if path not in named and not _TEST_PATH.search(path)]
+    return [path for path in patch.paths if path not in named and not is_test(path)]
+
+
+def is_test(path: str) -> bool:
+    """Whether a path looks like a test or a file of tests."""
+    return _TEST_PATH.search(path) is not None
 
 
 def secrets_in(patch: Patch, needles: Needles) -> list[GateFinding]:
     """The findings about secrets alone: what holds one must not even be kept."""
     found = (finding for change in patch.changes for finding in _content(change, needles))
-    return [_without_secrets(finding, needles) for finding in found if finding.rule == "secret"]
+    return [without_secrets(finding, needles) for finding in found if finding.rule == "secret"]
 
 
-def _without_secrets(finding: GateFinding, needles: Needles) -> GateFinding:
+def without_secrets(finding: GateFinding, needles: Needles) -> GateFinding:
+    """The finding as people may see it: it quotes the patch."""
     path = needles.mask(finding.path)
     path = "(a path that holds a credential)" if any(credentials(path)) else path
     return msgspec.structs.replace(finding, path=path, detail=needles.mask(finding.detail))
@@ -144,7 +150,7 @@ def _content(change: Change, needles: Needles) -> Iterator[GateFinding]:
         yield _block("secret", change.path, f"It holds a {kind}.")
     if _INVISIBLE.search(change.added_text) and not change.binary:
         yield _hold("invisible", change.path, "Added lines hold invisible or direction-changing characters.")
-    if _TEST_PATH.search(change.path):
+    if is_test(change.path):
         if change.status == "deleted":
             yield _hold("test removed", change.path, "A test file is deleted.")
         elif _SKIPS.search(change.added_text):

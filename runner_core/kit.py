@@ -32,7 +32,8 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Kit:
-    """``endpoint`` is None where no model is configured; ``folder`` holds the attempts' own folders."""
+    """``endpoint`` is None where no model is configured; ``folder`` holds the attempts' own folders. ``rounds``: how
+    often the agent may be sent back in one attempt because tests fail."""
 
     bus: Bus
     runner: str
@@ -48,6 +49,7 @@ class Kit:
     own_tokens: dict[str, str] = field(default_factory=dict)  # host -> token, for repositories without a user's token
     timing: Timing = field(default_factory=Timing)
     patience: Patience = Patience()
+    rounds: int = 1
 
     async def problem(self) -> Failure | None:
         """Why no attempt can succeed here now, with what to do."""

@@ -264,6 +264,7 @@ def _unix_listener(path: Path) -> socket.socket:
     """Bound through the folder's descriptor: the path of a unix socket may have only 107 bytes (unix(7))."""
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
+        path.unlink(missing_ok=True)  # of the agent's round before
         listener = socket.socket(socket.AF_UNIX)
         listener.setblocking(False)
         listener.bind(f"/proc/self/fd/{folder}/{path.name}")

@@ -4,19 +4,13 @@ import html
 import re
 from typing import Final
 
+from runner_core.review import RULE as REVIEW
 from schemas.attempts import RunnerTask
-from schemas.jobs import Check, Report, Usage
+from schemas.jobs import Check, Report, Usage, Verification
 
 TITLE_LENGTH: Final = 120
 _INVISIBLE: Final = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\U000e0000-\U000e007f]")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-_VERDICTS: Final = {
-    "reproduced": "**Reproduced.** The tests fail on the base commit and pass with this patch.",
-    "unreproduced": "**unreproduced** — the tests pass on the base commit too, so they do not show the defect.",
-    "not_run": "**unreproduced** — no tests were run.",
-    "still_failing": "**unreproduced** — the tests fail with this patch, as they did before it.",
-    "regressed": "**unreproduced** — the tests passed before this patch and fail with it.",
-}
 
 
 def marker(job_id: str) -> str:
@@ -52,6 +46,9 @@ def title(task: RunnerTask) -> str:
 def commit_message(task: RunnerTask) -> str:
     """Subject, what it answers, and the job's marker as a trailer (git-interpret-trailers(1))."""
     cluster = task.cluster
+    if (follow := task.follow_up) is not None:
+        what = "Repair the failing checks" if follow.reason == "checks" else "Answer the review"
+        return f"{what} of pull request {follow.number}\n\n{title(task)}\n\n{marker(task.job_id)}\n"
     answers = f"Answers {cluster.count} report(s) from {', '.join(cluster.sources) or 'people'}; cluster {cluster.id}."
     return f"{title(task)[:72]}\n\n{answers}\n\n{marker(task.job_id)}\n"
 
@@ -59,14 +56,13 @@ def commit_message(task: RunnerTask) -> str:
 def body(task: RunnerTask, report: Report, usage: Usage) -> str:
     """The pull request's text; its first line says whether the defect was reproduced."""
     verification = report.verification
-    parts = [_VERDICTS[verification.verdict]]
-    if verification.reason:
-        parts.append(one_line(verification.reason, 500))
+    parts = [_head(verification)]
     parts += ["", "## What users report", "", *_reports(task)]
     parts += ["## Plan", "", *_plan(task)]
     parts += ["## Verification", "", *[_check(check) for check in verification.checks]]
     if not verification.checks:
         parts.append("No test command is known for this repository.")
+    parts += [*_rounds(report), "", "## Self-review", "", *_review(report)]
     parts += ["", "## Patch gate", "", *_gate(report)]
     parts += ["", "## Limits", "", *_limits(task, usage), *_resumed(report), "", "---", marker(task.job_id)]
     return "\n".join(parts) + "\n"
@@ -99,14 +95,37 @@ def _plan(task: RunnerTask) -> list[str]:
 
 def _check(check: Check) -> str:
     on = "base commit" if check.on == "base" else "this patch"
+    on += " with this patch's tests" if check.with_tests else ""
     outcome = "passed" if check.passed else f"failed (exit code {check.exit_code})"
+    outcome += f", flaky: {one_line(', '.join(check.flaky), 300)}" if check.flaky else ""
     command = check.command.replace("`", "'")
     return f"- on the {on}: {outcome} in {check.seconds:.1f} s: `{one_line(command, 300)}`"
 
 
+def _head(verification: Verification) -> str:
+    """The first line: whether a test shows the defect, and why not."""
+    reason = one_line(verification.reason or "No tests were run.", 500)
+    return f"**Reproduced.** {reason}" if verification.verdict == "reproduced" else f"**unreproduced**: {reason}"
+
+
+def _rounds(report: Report) -> list[str]:
+    times = "once" if report.rounds == 1 else f"{report.rounds} times"
+    return [f"The agent was sent back {times} because tests failed."] if report.rounds else []
+
+
+def _review(report: Report) -> list[str]:
+    notes = [finding for finding in report.findings if finding.rule == REVIEW]
+    lines = [f"- `{one_line(note.path, 200)}` {one_line(note.detail, 200)}".replace("- ``", "-") for note in notes]
+    return lines or ["Nothing stood out against the plan."]
+
+
 def _gate(report: Report) -> list[str]:
     lines = [f"{len(report.changed_files)} file(s), +{report.additions} -{report.deletions}."]
-    lines += [f"- {f.verdict}: {f.rule} `{one_line(f.path, 200)}` {one_line(f.detail, 200)}" for f in report.findings]
+    lines += [
+        f"- {f.verdict}: {f.rule} `{one_line(f.path, 200)}` {one_line(f.detail, 200)}"
+        for f in report.findings
+        if f.rule != REVIEW
+    ]
     return lines
 
 

@@ -8,6 +8,7 @@ from schemas.plans import Plan
 
 SUMMARY = 4_000
 SHOWN_FILES = 500
+KILLED = 137  # by SIGKILL, as the kernel does when memory runs out
 
 
 def report(
@@ -16,7 +17,6 @@ def report(
     verification: Verification,
     findings: list[GateFinding],
     summary: str,
-    resumed_from: int | None = None,
 ) -> Report:
     """What the job's page and the pull request show."""
     return Report(
@@ -27,7 +27,6 @@ def report(
         additions=patch.additions,
         deletions=patch.deletions,
         summary=summary[:SUMMARY],
-        resumed_from=resumed_from,
     )
 
 
@@ -42,6 +41,15 @@ def unverified(verification: Verification) -> Failure | None:
         action="Read the test's output below and the patch, make the plan more precise, and start the fix again.",
         detail=check.output_tail[-2000:],
     )
+
+
+def for_agent(verification: Verification) -> str:
+    """What the agent is told of failing tests; empty where no test failed but time or memory ran out."""
+    check = verification.checks[-1] if verification.checks else None
+    if unverified(verification) is None or check is None or check.exit_code in (None, KILLED):
+        return ""
+    named = "".join(f"\n- {name}" for name in check.failing[:20])
+    return f"`{check.command}` fails with your changes. {verification.reason}{named}\n\n{check.output_tail}"
 
 
 def blocked(findings: list[GateFinding]) -> Failure:

@@ -1,18 +1,39 @@
 """The steps of an attempt, in order: source in, agent, patch out, tests, gate, pull request."""
 
 import asyncio
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Final
 
-from runner_core import artifacts, gate, reporting
-from runner_core.agent_step import agent
+from msgspec import structs
+
+from runner_core import artifacts, following, gate, reporting
+from runner_core.agent_step import Again, Done, agent
 from runner_core.bench import Bench
+from runner_core.gate import without_secrets
 from runner_core.git import Credentials
 from runner_core.outcomes import AttemptFailed, Outcome
 from runner_core.patch import Patch
+from runner_core.protocols import Sandbox
+from runner_core.review import review
 from runner_core.saving import store
 from runner_core.source import Base
-from runner_core.verification import Bundles, verify
+from runner_core.verification import Bundles, Verifier
 from schemas.errors import Failure
-from schemas.jobs import Verification
+from schemas.jobs import GateFinding, Report, Verification
+
+SHORTEST_ROUND: Final = 10.0  # seconds of the agent's time that make sending it back worth while
+VERIFYING_SECONDS: Final = 1_700.0  # the orchestrator gives this phase 1,800
+FILES: Final = ("100644", "100755")
+
+
+@dataclass(slots=True)
+class Candidate:
+    """A patch on its way to the gate."""
+
+    patch: Patch
+    verification: Verification
+    summary: str
 
 
 async def work(bench: Bench) -> Outcome:
@@ -22,28 +43,28 @@ async def work(bench: Bench) -> Outcome:
     if task.approve_patch is None and (problem := await bench.kit.problem()) is not None:
         raise AttemptFailed(problem)
     bench.enter("checkout")
+    if task.follow_up is not None:
+        bench.followed = await following.look(bench, task.follow_up)
     base = await _base(bench)
+    if bench.followed is not None:
+        if (before := await following.done_before(bench, base, bench.followed)) is not None:
+            return before
+        if (old := following.outdated(task, base)) is not None:
+            raise AttemptFailed(old)
     if task.approve_patch is not None:
-        bundle, summary = await _released(bench, task.approve_patch), "Released by a person."
+        done = Done(await _released(bench, task.approve_patch), "Released by a person.")
     else:
-        bundle, summary = await agent(bench, base)
-    patch = await store(bench, base, bundle)
-    bench.enter("verifying")
-    verification = await _verified(bench, base, bundle)
-    bench.lease.report = reporting.report(patch, task.plan, verification, [], summary, bench.resumed_from)
-    if (failure := reporting.unverified(verification)) is not None:
-        raise AttemptFailed(failure)
-    return await _published(bench, base, patch, verification, summary)
+        done = await agent(bench, base)
+    return await _published(bench, base, await _checked(bench, base, done))
 
 
 async def _base(bench: Bench) -> Base:
-    task = bench.task
-    await bench.pipe.system(f"fetching {task.repo_url}, branch {task.base_branch}, commit {task.base_commit[:12]}")
+    task, url = bench.task, bench.source_url
+    branch = bench.followed.target.branch if bench.followed else task.base_branch
+    await bench.pipe.system(f"fetching {url}, branch {branch}, commit {task.base_commit[:12] or '(its newest)'}")
     token = await bench.credential("fetch")
     credentials = Credentials.write(bench.folder / "git", token) if token else None
-    return await bench.kit.source.base(
-        task.repo_url, task.base_branch, task.base_commit, scratch=bench.folder, credentials=credentials
-    )
+    return await bench.kit.source.base(url, branch, task.base_commit, scratch=bench.folder, credentials=credentials)
 
 
 async def _released(bench: Bench, patch_key: str) -> bytes:
@@ -57,20 +78,59 @@ async def _released(bench: Bench, patch_key: str) -> bytes:
     return bundle
 
 
-async def _verified(bench: Bench, base: Base, bundle: bytes) -> Verification:
-    bundles = Bundles(await asyncio.to_thread(base.bundle.read_bytes), bundle)
-    seconds = max(bench.remaining() - bench.kit.patience.reserve, 1.0)
-    return await verify(bench.task.plan, bundles, lambda: bench.sandbox("check", seconds + 300), bench.pipe, seconds)
+async def _checked(bench: Bench, base: Base, done: Done) -> Candidate:
+    """The work, verified; the agent is sent back while tests fail and that may help. Raises AttemptFailed."""
+    verifier = Verifier(
+        bench.task.plan.test_command, bench.task.plan.setup_commands, lambda: _check_sandbox(bench), bench.pipe
+    )
+    while True:
+        found = Candidate(await store(bench, base, done.bundle), Verification(), done.summary)
+        bench.enter("verifying")
+        found.verification = await _verified(bench, base, verifier, done.bundle, found.patch)
+        bench.lease.report = _report(bench, found, [])
+        failure = reporting.unverified(found.verification)
+        if failure is None:
+            return found
+        failures = reporting.for_agent(found.verification)
+        if not failures or not _may_return(bench):
+            raise AttemptFailed(failure)
+        bench.rounds += 1
+        await bench.pipe.system(f"sending the agent back with the failures ({bench.rounds} of {bench.kit.rounds})")
+        done = await agent(bench, base, Again(done.bundle, failures))
 
 
-async def _published(bench: Bench, base: Base, patch: Patch, verification: Verification, summary: str) -> Outcome:
+def _may_return(bench: Bench) -> bool:
+    """Whether the agent may be sent back: so often, and as long as there is time and budget for it."""
+    more = bench.rounds < bench.kit.rounds and bench.task.approve_patch is None
+    return more and bench.agent_time() >= SHORTEST_ROUND and bench.meter.spent() is None
+
+
+async def _verified(bench: Bench, base: Base, verifier: Verifier, bundle: bytes, patch: Patch) -> Verification:
+    tests = tuple(change.path for change in patch.changes if change.new_mode in FILES and gate.is_test(change.path))
+    bundles = Bundles(await asyncio.to_thread(base.bundle.read_bytes), bundle, tests)
+    return await verifier(bundles, _check_seconds(bench))
+
+
+def _check_sandbox(bench: Bench) -> AbstractAsyncContextManager[Sandbox]:
+    return bench.sandbox("check", _check_seconds(bench) + 300)
+
+
+def _check_seconds(bench: Bench) -> float:
+    return min(max(bench.remaining() - bench.kit.patience.reserve, 1.0), VERIFYING_SECONDS)
+
+
+def _report(bench: Bench, found: Candidate, findings: list[GateFinding]) -> Report:
+    told = reporting.report(found.patch, bench.task.plan, found.verification, findings, found.summary)
+    return structs.replace(told, resumed_from=bench.resumed_from, rounds=bench.rounds)
+
+
+async def _published(bench: Bench, base: Base, found: Candidate) -> Outcome:
     """Gate, the right to publish, branch and pull request."""
-    task = bench.task
+    task, patch = bench.task, found.patch
     bench.enter("gating")
     findings = gate.judge(patch, task.plan, task.limits, bench.needles)
-    report = bench.lease.report = reporting.report(
-        patch, task.plan, verification, findings, summary, bench.resumed_from
-    )
+    findings += [without_secrets(note, bench.needles) for note in review(patch, task.plan)]
+    report = bench.lease.report = _report(bench, found, findings)
     for finding in findings:
         await bench.pipe.system(f"gate: {finding.verdict} {finding.path} {finding.detail or finding.rule}")
     word = gate.verdict(findings)
@@ -82,8 +142,12 @@ async def _published(bench: Bench, base: Base, patch: Patch, verification: Verif
     await bench.lease.publish()
     bench.pipe.phase = "publishing"
     await bench.credential("publish")
-    published = await bench.kit.publisher.publish(
-        task, base, patch, report, bench.usage(), bench.own_token, bench.folder, bench.pipe.system
-    )
+    publisher, tell = bench.kit.publisher, bench.pipe.system
+    if bench.followed is not None:
+        published = await publisher.add(task, base, patch, bench.followed, bench.own_token, bench.folder, tell)
+    else:
+        published = await publisher.publish(
+            task, base, patch, report, bench.usage(), bench.own_token, bench.folder, tell
+        )
     await bench.pipe.system(f"branch {published.branch}, draft pull request {published.pull.url}")
     return Outcome("success", pr_url=published.pull.url, branch=published.branch)

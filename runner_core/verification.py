@@ -1,18 +1,22 @@
-"""The plan's test command on the base commit and on the patch, each in a fresh sandbox that reaches nothing."""
+"""The test command on the base commit, there with the patch's own tests, and on the patch; each in a fresh sandbox.
+
+A check that fails is repeated once in its sandbox, so that a flaky test is named as one and neither shows a defect nor
+stands in the way of a fix.
+"""
 
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 
-from runner_core.checking import judge, tail
+from runner_core.checking import ABSENT, Runs, judge, tail, twice
+from runner_core.failing import FailingTests
 from runner_core.logs import LogPipe
 from runner_core.outcomes import AttemptFailed
 from runner_core.protocols import Command, Exit, Output, Sandbox
 from runner_core.workbench import Variant, prepare
 from schemas.errors import Failure
 from schemas.jobs import Check, Verification
-from schemas.plans import Plan
 
 CHECK_SECONDS = 600.0
 TAIL = 4_000
@@ -25,68 +29,98 @@ OFFLINE = {
     "CARGO_NET_OFFLINE": "true",
     "GOPROXY": "off",
 }
+ON = {"base": "on the base commit", "tests": "on the base commit with the patch's tests", "work": "on the patch"}
 MakeSandbox = Callable[[], AbstractAsyncContextManager[Sandbox]]
 
 
 @dataclass(frozen=True, slots=True)
 class Bundles:
-    """What the sandboxes are filled with."""
+    """What the sandboxes are filled with, and the test files that the work adds or changes."""
 
     base: bytes
     work: bytes
+    tests: tuple[str, ...] = ()
 
 
-async def verify(plan: Plan, bundles: Bundles, make: MakeSandbox, pipe: LogPipe, seconds: float) -> Verification:
-    """Run both checks within ``seconds`` together and compare. Raises AttemptFailed when a sandbox fails us."""
-    if not plan.test_command:
-        return Verification(verdict="not_run", reason="The plan names no test command.")
-    each = min(CHECK_SECONDS, seconds / 2)
-    on_base, troubled = await _check(plan, bundles, "base", make, pipe, each)
-    on_patch, _ = await _check(plan, bundles, "work", make, pipe, each)
-    verification = judge(on_base, on_patch, troubled)
-    await pipe.system(f"verification: {verification.verdict}. {verification.reason}")
-    return verification
+class Verifier:
+    """Of one attempt: what the base commit does is looked at once, however often the agent is sent back."""
 
+    def __init__(self, command: str | None, setup: list[str], make: MakeSandbox, pipe: LogPipe) -> None:
+        self._command, self._setup, self._make, self._pipe = command, setup, make, pipe
+        self._base: tuple[Check, str] | None = None
 
-async def _check(
-    plan: Plan, bundles: Bundles, variant: Variant, make: MakeSandbox, pipe: LogPipe, seconds: float
-) -> tuple[Check, str]:
-    """The test command's run, and what went wrong with the set-up before it (empty: nothing)."""
-    command, on_base = plan.test_command or "", variant == "base"
-    until = time.monotonic() + seconds
-    await pipe.system(f"on the {'base commit' if on_base else 'patch'}: {command}")
-    async with make() as sandbox:
-        await prepare(sandbox, bundles.base, variant, None if on_base else bundles.work)
-        troubled = await _set_up(plan, sandbox, pipe, seconds / 2)
-        exit, said = await _shell(sandbox, command, pipe, max(until - time.monotonic(), seconds / 3))
-    if exit.why == "gone":
-        raise AttemptFailed(Failure(kind="infrastructure", reason="The sandbox ended under the tests."))
-    await pipe.system(f"{'passed' if exit.code == 0 else 'failed'} with {_how(exit)} after {exit.seconds:.1f} s")
-    check = Check(
-        command=command,
-        on="base" if on_base else "patch",
-        exit_code=exit.code,
-        passed=exit.code == 0,
-        seconds=round(exit.seconds, 2),
-        output_tail=tail(said, TAIL),
-    )
-    return check, troubled
+    async def __call__(self, bundles: Bundles, seconds: float) -> Verification:
+        """All checks within ``seconds`` together, judged. Raises AttemptFailed when a sandbox fails us."""
+        if not self._command:
+            return Verification(verdict="not_run", reason="No test command is known for this repository.")
+        until, each = time.monotonic() + seconds, min(CHECK_SECONDS, seconds / 3)
+        if self._base is None:
+            self._base = await self._check(bundles, "base", each)
+        on_base, troubled = self._base
+        on_patch, _ = await self._check(bundles, "work", each)
+        with_tests = None
+        if on_base.passed and on_patch.passed and bundles.tests:
+            with_tests, _ = await self._check(bundles, "tests", min(each, max(until - time.monotonic(), 1.0)))
+        verification = judge(Runs(on_base, with_tests, on_patch, bundles.tests, troubled))
+        await self._pipe.system(f"verification: {verification.verdict}. {verification.reason}")
+        return verification
 
+    async def _check(self, bundles: Bundles, variant: Variant, seconds: float) -> tuple[Check, str]:
+        """The test command's run, and what went wrong with the set-up before it (empty: nothing)."""
+        until = time.monotonic() + seconds
+        await self._pipe.system(f"{ON[variant]}: {self._command}")
+        async with self._make() as sandbox:
+            work = None if variant == "base" else bundles.work
+            await prepare(sandbox, bundles.base, variant, work, bundles.tests)
+            troubled = await self._set_up(sandbox, seconds / 2)
+            check, again = await self._test(sandbox, variant, max(until - time.monotonic(), seconds / 3))
+            if again and check.seconds < until - time.monotonic():
+                await self._pipe.system("once more, to see whether that is certain")
+                second, _ = await self._test(sandbox, variant, until - time.monotonic())
+                check = twice(check, second)
+        return check, troubled
 
-async def _set_up(plan: Plan, sandbox: Sandbox, pipe: LogPipe, seconds: float) -> str:
-    """What the first failing set-up command said; empty when all went well. A failure ends nothing: the tests tell."""
-    troubled = ""
-    until = time.monotonic() + seconds
-    for setup in plan.setup_commands:
-        exit, said = await _shell(sandbox, setup, pipe, max(until - time.monotonic(), 1.0), shown=False)
-        await pipe.system(f"set-up `{setup}`: {_how(exit)} after {exit.seconds:.1f} s, without a network")
-        if exit.code != 0 and not troubled:
-            troubled = f"`{setup}` ended with {_how(exit)} without a network: {tail(said, 300)}"
-    return troubled
+    async def _test(self, sandbox: Sandbox, variant: Variant, seconds: float) -> tuple[Check, bool]:
+        """One run, and whether repeating it could tell more."""
+        failing = FailingTests()
+        exit, said = await _shell(sandbox, self._command or "", self._pipe, seconds, failing=failing)
+        if exit.why == "gone":
+            raise AttemptFailed(Failure(kind="infrastructure", reason="The sandbox ended under the tests."))
+        passed = exit.code == 0
+        await self._pipe.system(f"{'passed' if passed else 'failed'} with {_how(exit)} after {exit.seconds:.1f} s")
+        check = Check(
+            command=self._command or "",
+            on="patch" if variant == "work" else "base",
+            with_tests=variant == "tests",
+            exit_code=exit.code,
+            passed=passed,
+            seconds=round(exit.seconds, 2),
+            output_tail=tail(said, TAIL),
+            failing=[] if passed else sorted(self._pipe.mask(name) for name in failing.close()),
+        )
+        return check, not passed and exit.why == "exited" and exit.code not in ABSENT
+
+    async def _set_up(self, sandbox: Sandbox, seconds: float) -> str:
+        """What the first failing set-up command said; empty when all went well. A failure ends nothing: the tests
+        tell."""
+        troubled = ""
+        until = time.monotonic() + seconds
+        for setup in self._setup:
+            exit, said = await _shell(sandbox, setup, self._pipe, max(until - time.monotonic(), 1.0), shown=False)
+            await self._pipe.system(f"set-up `{setup}`: {_how(exit)} after {exit.seconds:.1f} s, without a network")
+            if exit.code != 0 and not troubled:
+                troubled = f"`{setup}` ended with {_how(exit)} without a network: {tail(said, 300)}"
+        return troubled
 
 
 async def _shell(
-    sandbox: Sandbox, command: str, pipe: LogPipe, seconds: float, *, shown: bool = True
+    sandbox: Sandbox,
+    command: str,
+    pipe: LogPipe,
+    seconds: float,
+    *,
+    shown: bool = True,
+    failing: FailingTests | None = None,
 ) -> tuple[Exit, str]:
     """Run with ``sh -c`` from the repository's root, its output logged when ``shown``."""
     env = {"CI": "1", "PYTHONDONTWRITEBYTECODE": "1", "GIT_CONFIG_NOSYSTEM": "1", **OFFLINE}
@@ -98,6 +132,8 @@ async def _shell(
             if isinstance(piece, Output):
                 said += piece.data
                 del said[: -4 * TAIL]
+                if failing is not None:
+                    failing.feed(piece.data)
                 if shown:
                     await channels[piece.stream].feed(piece.data)
             else:

@@ -1,5 +1,6 @@
 """The scripts of ``inside/`` run in a sandbox: the source put in, the work taken out."""
 
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Literal
@@ -24,8 +25,14 @@ class Work:
     incomplete: bool = False
 
 
-async def prepare(sandbox: Sandbox, base: bytes, variant: Variant = "base", work: bytes | None = None) -> None:
-    """Unpack the base commit, and ``work`` on top of it. Raises AttemptFailed or SandboxError."""
+async def prepare(
+    sandbox: Sandbox,
+    base: bytes,
+    variant: Variant = "base",
+    work: bytes | None = None,
+    paths: Sequence[str] = (),
+) -> None:
+    """Unpack the base commit, on top of it ``work``, or only ``paths`` of it. Raises AttemptFailed or SandboxError."""
     at = sandbox.layout
     await sandbox.put(f"{at.inbox}/base.bundle", base)
     await sandbox.put(f"{at.inbox}/excludes", inside.EXCLUDES.read_bytes())
@@ -33,12 +40,14 @@ async def prepare(sandbox: Sandbox, base: bytes, variant: Variant = "base", work
     await sandbox.put(f"{at.inbox}/collect.sh", inside.COLLECT.read_bytes(), executable=True)
     if work is not None:
         await sandbox.put(f"{at.inbox}/work.bundle", work)
+        await sandbox.put(f"{at.inbox}/paths", "\0".join(paths).encode())
     env = {
         "BASE": f"{at.inbox}/base.bundle",
         "WORK": f"{at.inbox}/work.bundle",
         "EXCLUDES": f"{at.inbox}/excludes",
         "WORKSPACE": at.workspace,
         "VARIANT": variant,
+        "PATHS": f"{at.inbox}/paths",
     }
     argv = ["sh", f"{at.inbox}/prepare.sh"]
     exit, said = await finished(sandbox, Command(argv=argv, env=env, cwd=at.home, timeout=PREPARE_SECONDS))

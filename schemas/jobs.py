@@ -10,6 +10,7 @@ from schemas.plans import Plan
 JobStatus = Literal["pending", "running", "success", "failed", "cancelled", "needs_review"]
 Phase = Literal["queued", "planning", "provisioning", "checkout", "agent", "verifying", "gating", "publishing", "done"]
 ForkMode = Literal["auto", "never"]
+Verdict = Literal["reproduced", "unreproduced", "still_failing", "regressed", "not_run"]
 TERMINAL: frozenset[str] = frozenset({"success", "failed", "cancelled", "needs_review"})
 
 
@@ -46,6 +47,35 @@ class Similar(Part, frozen=True, kw_only=True):
     reason: str
 
 
+class Remark(Part, frozen=True, kw_only=True):
+    """What a person or a check said of a pull request; ``path`` and ``line`` where it is about a place."""
+
+    author: str
+    body: str
+    path: str = ""
+    line: int | None = None
+    url: str = ""
+
+
+class FollowUp(Part, frozen=True, kw_only=True):
+    """Another commit on the branch of a pull request that job ``of`` opened; ``round`` counts them from 1.
+
+    ``review``: the runner reads what people who may write said after ``since``; the next round's begins at ``at``, both
+    by GitHub's clock. ``checks``: ``remarks`` are the failing checks of commit ``sha``.
+    """
+
+    of: str
+    pr_url: str
+    number: int
+    branch: str
+    round: int
+    reason: Literal["review", "checks"]
+    since: Timestamp
+    at: Timestamp
+    sha: str = ""
+    remarks: list[Remark] = []
+
+
 class FixRequest(Message, frozen=True, kw_only=True):
     """``requests.fix.<project>.<cluster>``: everything the orchestrator needs to start; ``job_id`` names the job.
 
@@ -71,6 +101,7 @@ class FixRequest(Message, frozen=True, kw_only=True):
     approve_patch: str | None = None  # artifact key of a patch held by the gate that a person released
     has_secret: bool = False  # a GitHub token waits in KV ``secrets`` under the job id
     fork: ForkMode | None = None  # the project's choice; None: the runner's
+    follow_up: FollowUp | None = None
     requested_by: str = "user"
     created_at: Timestamp
 
@@ -94,7 +125,11 @@ class Outgoing(Part, frozen=True, kw_only=True):
 
 
 class Check(Part, frozen=True, kw_only=True):
-    """One run of the plan's test command."""
+    """The test command on the base commit or on the patch; one that failed was run twice.
+
+    ``with_tests``: on the base commit, but with the patch's own test files. ``failing`` are the tests that failed both
+    times, ``flaky`` those that passed once; both are empty where the test runner's output names none.
+    """
 
     command: str
     on: Literal["base", "patch"]
@@ -102,14 +137,22 @@ class Check(Part, frozen=True, kw_only=True):
     passed: bool
     seconds: float
     output_tail: str = ""
+    with_tests: bool = False
+    failing: list[str] = []
+    flaky: list[str] = []
 
 
 class Verification(Part, frozen=True, kw_only=True):
-    """``reproduced`` means the command failed on the base commit and passes on the patch."""
+    """``reproduced`` means that a test fails on the base commit and passes on the patch, and no other fails for it.
+
+    ``tests`` are the test files that the patch adds or changes.
+    """
 
     checks: list[Check] = []
-    verdict: Literal["reproduced", "unreproduced", "still_failing", "regressed", "not_run"] = "not_run"
+    verdict: Verdict = "not_run"
     reason: str = ""
+    tests: list[str] = []
+    flaky: list[str] = []
 
 
 class GateFinding(Part, frozen=True, kw_only=True):
@@ -124,7 +167,8 @@ class GateFinding(Part, frozen=True, kw_only=True):
 class Report(Part, frozen=True, kw_only=True):
     """Verification and gate report of an attempt, as shown with the job and in the pull request.
 
-    ``resumed_from`` is the attempt whose saved work this one went on from.
+    ``resumed_from`` is the attempt whose saved work this one went on from; ``rounds`` counts how often the agent was
+    sent back because tests failed.
     """
 
     verification: Verification = Verification()
@@ -135,6 +179,7 @@ class Report(Part, frozen=True, kw_only=True):
     deletions: int = 0
     summary: str = ""
     resumed_from: int | None = None
+    rounds: int = 0
 
 
 class Job(Message, frozen=True, kw_only=True):
@@ -198,4 +243,5 @@ class JobEvent(Message, frozen=True, kw_only=True):
     failure: Failure | None = None
     usage: Usage = Usage()
     message: str = ""
+    follow_up_of: str | None = None  # the job whose pull request this one works on again
     at: Timestamp

@@ -72,6 +72,7 @@ def compose(settings: Settings, bus: Bus, fargate: SandboxProvider) -> Kit:
         sealer=Sealer.from_text(settings.soulcaster_secret_key) if settings.soulcaster_secret_key else None,
         own_tokens=own_tokens(settings),
         patience=Patience(stall=settings.agent_stall_seconds, save_every=settings.work_save_seconds),
+        rounds=settings.agent_rounds,
     )
 
 

@@ -75,6 +75,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     work_save_seconds: Annotated[
         float, Meta(description="how often the work so far is taken out of the sandbox and kept")
     ] = 120.0
+    agent_rounds: Annotated[
+        int, Meta(description="how often the agent is sent back in one attempt because tests fail with its changes")
+    ] = 1
     soulcaster_secret_key: Annotated[
         str, Meta(description="key that opens users' tokens, 32 bytes in base64; the gateway has the same")
     ] = ""

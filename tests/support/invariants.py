@@ -63,7 +63,8 @@ async def published_once_or_never(bus: Bus, job: Job, origin: Path) -> None:
 
 
 async def history_is_legal(bus: Bus, job: Job) -> None:
-    """Every change was told once, in order; status and attempt only grow; phases only go on or back to the queue."""
+    """Every change was told once, in order; status and attempt only grow; phases only go on, back to the queue,
+    or from the tests back to the agent."""
 
     async def told() -> list[JobEvent]:
         with _told_as_assertion():
@@ -88,6 +89,8 @@ def _may_follow(before: JobEvent, after: JobEvent) -> bool:
         return after.phase == "provisioning"
     if after.phase == "planning":
         return before.phase == "queued" and after.attempt == 0
+    if (before.phase, after.phase) == ("verifying", "agent"):
+        return True  # sent back with the failures of the tests
     order = IN_ATTEMPT.index
     return before.phase in IN_ATTEMPT and order(after.phase) >= order(before.phase)
 
