@@ -11,7 +11,6 @@ from schemas.collector import PollState
 from schemas.projects import Project
 from schemas.subjects import key
 
-CLAIM_SECONDS: Final = 120.0
 LONGEST_SECONDS: Final = 3600.0
 _REPO: Final = re.compile(r"^(?:https?://github\.com/)?([A-Za-z0-9][\w-]{0,38}/[\w.-]{1,100}?)(?:\.git)?/?$", re.ASCII)
 _SUBREDDIT: Final = re.compile(r"^(?:/?r/)?([A-Za-z0-9_]{2,30})$", re.ASCII)
@@ -86,21 +85,29 @@ def due(state: PollState | None, requested_at: datetime | None, now: datetime) -
     return state.next_at is None or state.next_at <= now
 
 
-def claimed(state: PollState | None, feed: FeedKey, instance: str, now: datetime) -> PollState:
-    """The state while ``instance`` polls."""
+def claimed(state: PollState | None, feed: FeedKey, instance: str, now: datetime, seconds: float) -> PollState:
+    """The state while ``instance`` polls; it is another's turn when the claim is not renewed within ``seconds``."""
     before = state or PollState(project_id=feed.project_id, source=feed.source, name=feed.name)
-    until = now + timedelta(seconds=CLAIM_SECONDS)
-    return msgspec.structs.replace(before, claimed_by=instance, claimed_until=until, started_at=now)
+    until = now + timedelta(seconds=seconds)
+    return msgspec.structs.replace(
+        before, claimed_by=instance, claimed_until=until, started_at=now, last_reports=0
+    )  # fmt: skip
 
 
-def read_on(state: PollState, cursor: str, published: int, now: datetime) -> PollState:
+def renewed(state: PollState | None, instance: str, now: datetime, seconds: float) -> PollState | None:
+    """The claim for another while; None when it is no longer ours."""
+    if state is None or state.claimed_by != instance:
+        return None
+    return msgspec.structs.replace(state, claimed_until=now + timedelta(seconds=seconds))
+
+
+def read_on(state: PollState, cursor: str, published: int) -> PollState:
     """The state after a page is stored: a crash from here on repeats nothing before it."""
     return msgspec.structs.replace(
         state,
         cursor=cursor,
         reports=state.reports + published,
         last_reports=state.last_reports + published,
-        claimed_until=now + timedelta(seconds=CLAIM_SECONDS),
     )
 
 

@@ -1,7 +1,11 @@
 """One poll of one feed: claim, read, publish, move the cursor; each page is stored before the cursor passes it."""
 
+import asyncio
+import contextlib
 from collections.abc import Callable
 from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import Final
 
 import msgspec
 
@@ -19,21 +23,28 @@ from services.collector.model import Wanted
 from sources import TABLE, Filtered, Malformed
 
 log = logger("collector")
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
 
 
 class Poller:
     """``instance`` names this process; two collectors share the feeds by claims."""
 
-    def __init__(self, bus: Bus, states: State[PollState], clock: Clock, instance: str, interval: float) -> None:
+    def __init__(
+        self, bus: Bus, states: State[PollState], clock: Clock, instance: str, *, interval: float, claim: float
+    ) -> None:
         self._bus, self._states, self._clock, self._instance = bus, states, clock, instance
-        self._interval = interval
+        self._interval, self._claim_seconds = interval, claim
 
     async def poll(self, wanted: Wanted, feed: Feed) -> None:
         """Poll when due. Whatever goes wrong is in the state's ``last_error``; raises BusError only."""
         state = await self._claim(wanted)
         if state is None:
             return
-        outcome = await self._outcome(wanted, feed, state)
+        keeping = asyncio.create_task(self._keep(wanted))
+        try:
+            outcome = await self._outcome(wanted, feed, state)
+        finally:
+            keeping.cancel()
         # The newest state counts: the cursor has moved with every page that was stored.
         latest = await self._states.update(
             wanted.feed.key, lambda now: outcome(now) if now and now.claimed_by == self._instance else None
@@ -66,8 +77,7 @@ class Poller:
         before = entry.value if entry else None
         if not model.due(before, wanted.requested_at, now):
             return None
-        claimed = model.claimed(before, wanted.feed, self._instance, now)
-        claimed = msgspec.structs.replace(claimed, last_reports=0)
+        claimed = model.claimed(before, wanted.feed, self._instance, now, self._claim_seconds)
         try:
             if entry is None:
                 await self._states.create(wanted.feed.key, claimed)
@@ -76,6 +86,16 @@ class Poller:
         except Conflict:  # another collector was quicker
             return None
         return claimed
+
+    async def _keep(self, wanted: Wanted) -> None:
+        """Renew the claim while the poll goes on: a slow source must not look like a collector that died."""
+        while True:
+            await asyncio.sleep(self._claim_seconds / 3)
+            with contextlib.suppress(BusError):  # tried again; a claim that ends meanwhile costs a repeated page
+                await self._states.update(
+                    wanted.feed.key,
+                    lambda now: model.renewed(now, self._instance, self._clock.now(), self._claim_seconds),
+                )
 
     async def _read(self, wanted: Wanted, feed: Feed, state: PollState) -> None:
         async with aclosing(feed.pages(state.cursor)) as pages:
@@ -86,7 +106,7 @@ class Poller:
     def _passed(self, page: Page, published: int) -> Callable[[PollState | None], PollState | None]:
         def decide(now: PollState | None) -> PollState | None:
             mine = now is not None and now.claimed_by == self._instance
-            return model.read_on(now, page.cursor, published, self._clock.now()) if now and mine else None
+            return model.read_on(now, page.cursor, published) if now and mine else None
 
         return decide
 
@@ -113,6 +133,11 @@ class Poller:
 
 
 def message_id(item: FeedbackItem) -> str:
-    """The same for the same state of the same report, whenever it is read."""
+    """The same for the same state of the same report, whenever it is read.
+
+    A report without a believable time of its own is dated by its reading, so that date is no part of its state.
+    """
+    created = None if item.created_at == item.received_at else item.created_at
     state = msgspec.structs.replace(item, received_at=None, metadata={**item.metadata, "score": None})
-    return derived("collected", item.id, encode(state).decode())
+    content = encode(msgspec.structs.replace(state, created_at=created or _EPOCH))
+    return derived("collected", item.id, content.decode())

@@ -48,8 +48,10 @@ class _Rounds:
         self._settings, self._session = settings, session
         self._projects = bus.state(subjects.KV_PROJECTS, Project)
         self._states = bus.state(subjects.KV_COLLECTOR, PollState)
-        interval = settings.collector_interval_seconds
-        self._poller = Poller(bus, self._states, SystemClock(), new_id(), interval)
+        self._poller = Poller(
+            bus, self._states, SystemClock(), new_id(),
+            interval=settings.collector_interval_seconds, claim=settings.collector_claim_seconds,
+        )  # fmt: skip
         self._known: dict[str, Project] = {}
         self._running: dict[FeedKey, asyncio.Task[None]] = {}
         self._gate = asyncio.Semaphore(AT_ONCE)
@@ -80,11 +82,19 @@ class _Rounds:
         async with aclosing(self._projects.watch("project")) as changes:
             async for change in changes:
                 if isinstance(change, CaughtUp):
-                    continue
-                if change.value is None:
+                    await self._forget_others()
+                elif change.value is None:
                     self._known.pop(change.key, None)
+                    await self._forget_others()
                 else:
                     self._known[change.key] = change.value
+
+    async def _forget_others(self) -> None:
+        """Deleted projects leave no cursor behind, also those deleted while no collector ran."""
+        live = {project.id for project in self._known.values()}
+        for key in await self._states.keys():
+            if key.partition(".")[0] not in live:
+                await self._states.delete(key)
 
     def _tick(self) -> None:
         for project in list(self._known.values()):

@@ -16,6 +16,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     health_port: Annotated[int, Meta(description="Port of /livez, /readyz and /metrics on loopback; 0 for none")] = 0
     collector_interval_seconds: Annotated[float, Meta(description="Seconds between two polls of a feed", gt=0)] = 300.0
     collector_tick_seconds: Annotated[float, Meta(description="Seconds between two looks at what is due", gt=0)] = 1.0
+    collector_claim_seconds: Annotated[
+        float, Meta(description="After so long without a sign of life another collector takes over a poll", gt=0)
+    ] = 20.0
     github_token: Annotated[str, Meta(description="Token that may read the issues of the polled repositories")] = ""
     github_api_url: Annotated[str, Meta(description="GitHub's REST API")] = "https://api.github.com"
     reddit_client_id: Annotated[str, Meta(description="Reddit app; empty: the public listing, politely")] = ""

@@ -15,6 +15,7 @@ from services.gateway.handlers import (
     ops,
     pages,
     plans,
+    polls,
     projects,
     sessions,
     sync,
@@ -39,6 +40,7 @@ TABLE: tuple[Route, ...] = (
     *github_sign_in.ROUTES,
     *config.ROUTES,
     *ops.ROUTES,
+    *polls.ROUTES,
     *health.ROUTES,
     *pages.ROUTES,
 )

@@ -57,9 +57,7 @@ async def analyze(desk: Desk, call: calls_.Call) -> results.Analysis:
     """Cohesion of every cluster of three reports and more, with splits ready to be made."""
     texts = await _texts(desk, call.project_id)
     titles = await _titles(desk, call.project_id)
-    async with desk.database.read() as connection:
-        said = await work.all_constraints(connection, call.project_id)
-    found = await desk.grouping.run(_advise, texts, said)
+    found = await desk.grouping.run(_advise, texts)
     loose = sum(1 for advice in found if advice.quality == "loose")
     advised = [
         results.SplitAdvice(
@@ -84,9 +82,10 @@ async def analyze(desk: Desk, call: calls_.Call) -> results.Analysis:
     )
 
 
-def _advise(texts: dict[str, list[Text]], said: Constraints) -> list[Judged]:
+def _advise(texts: dict[str, list[Text]]) -> list[Judged]:
+    """Whoever asks is told, also of clusters that were put together by hand."""
     weight = cohesion.rarity([text.words for held in texts.values() for text in held])
-    return [judged(id_, held, weight, said.must) for id_, held in texts.items() if len(held) >= 3]
+    return [judged(id_, held, weight) for id_, held in texts.items() if len(held) >= 3]
 
 
 async def cleanup(desk: Desk, call: calls_.CleanupCall) -> results.Cleanup:

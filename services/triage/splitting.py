@@ -56,11 +56,9 @@ def _step(count: int) -> int:
     return 0 if count < FIRST else 1 + int(math.log(count / FIRST, GROWTH))
 
 
-def judged(
-    cluster_id: str, held: Sequence[Text], weight: dict[str, float], together: Iterable[Sequence[str]] = ()
-) -> Judged:
-    """Judge a cluster by (a sample of) its reports, for advice. ``together``: pairs that people keep together."""
-    table = alike(held, weight, together)
+def judged(cluster_id: str, held: Sequence[Text], weight: dict[str, float]) -> Judged:
+    """Judge a cluster by (a sample of) its reports, for advice."""
+    table = alike(held, weight)
     mean = cohesion.mean_of_pairs(table)
     found = cohesion.quality(mean)
     plain = Judged(cluster_id, round(mean, 3), round(mean, 3), found)
@@ -80,6 +78,7 @@ def proposed(
 ) -> Judged | None:
     """The split that a person should be asked about; None for what only an analysis should show.
 
+    ``together``: pairs that people keep together; what they answered is not asked again.
     A single stray report is no group: it may be badly written, and whoever opens the cluster sees it anyway.
     """
     table = alike(held, weight, together)

@@ -1,6 +1,7 @@
 """Exceptions and chosen events of a PostHog project by its events API."""
 
 from collections.abc import AsyncGenerator
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import aiohttp
@@ -12,23 +13,31 @@ from services.collector.settings import Settings
 
 MOST_PAGES: Final = 200
 FIRST_PAGES: Final = 1  # a new project begins with the newest events, not with all of history
+OVERLAP: Final = timedelta(minutes=10)  # events reach PostHog late, with the time at which they happened
+
+
+_LONG_AGO: Final = datetime.fromtimestamp(0, UTC)
 
 
 class PosthogFeed:
-    """Cursor: time stamp of the newest event read, as PostHog writes it."""
+    """Cursor: time stamp of the newest event read, never later than now."""
 
     def __init__(self, project: str, session: aiohttp.ClientSession, settings: Settings, events: list[str]) -> None:
         self._project, self._session, self._settings = project, session, settings
         self._events = events or ["$exception"]
 
     async def pages(self, cursor: str | None) -> AsyncGenerator[Page, None]:
-        """Read back to the cursor, then hand out oldest first."""
+        """Read back to the cursor and a little further, then hand out oldest first."""
+        since = moment(cursor)
         found: list[dict[str, Any]] = []
         for name in self._events:
-            found += await self._read(name, cursor)
-        found.sort(key=_stamp)
+            found += await self._read(name, (since - OVERLAP).isoformat() if since else None)
+        found.sort(key=lambda event: (moment(event.get("timestamp")) or _LONG_AGO, str(event.get("uuid"))))
+        # A device with a wrong clock must not move the cursor into the future: all that comes until then would be lost.
+        now = datetime.now(UTC)
+        times = [min(at, now) for event in found if (at := moment(event.get("timestamp")))]
         if found:
-            yield Page(found, max(_stamp(found[-1]), cursor or ""))
+            yield Page(found, max([*times, since or _LONG_AGO]).isoformat())
 
     async def _read(self, name: str, cursor: str | None) -> list[dict[str, Any]]:
         base = URL(self._settings.posthog_url)
@@ -60,5 +69,12 @@ def _next(base: URL, following: Any) -> URL | None:
     return url
 
 
-def _stamp(event: dict[str, Any]) -> str:
-    return str(event.get("timestamp") or "")
+def moment(value: Any) -> datetime | None:
+    """PostHog's ISO 8601 time stamp; None when it is none."""
+    try:
+        found = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    if found is None:
+        return None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

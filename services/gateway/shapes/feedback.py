@@ -99,6 +99,29 @@ class PosthogSynced(Reply):
     project_id: str
 
 
+class Polled(Reply):
+    """How far one source has been read. `last_error` is null after a good poll; `limited_until`: it told us to wait."""
+
+    source: str
+    name: str
+    polls: int = 0
+    reports: int = Field(default=0, description="Published since the beginning.")
+    last_reports: int = Field(default=0, description="Published by the last poll.")
+    failures: int = Field(default=0, description="In a row.")
+    last_error: str | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    next_at: datetime | None = None
+    limited_until: datetime | None = None
+
+
+class Polls(Reply):
+    """Everything that is polled in the project."""
+
+    items: list[Polled]
+    project_id: str
+
+
 class PollTriggered(Reply):
     """Whether a poll was started."""
 

@@ -199,6 +199,25 @@ async def test_posthog_events_of_the_chosen_kinds_come_in_and_others_do_not(
     assert {item.exception_type for item in items} == {"TypeError"}
 
 
+async def test_an_event_that_posthog_learned_of_late_and_a_device_ahead_of_time_lose_nothing(
+    bus: NatsBus, nats: NatsServer, vendors: Vendors
+) -> None:
+    def at(number: int, moment: datetime) -> dict[str, Any]:
+        return {**posthog_event(number), "timestamp": moment.isoformat()}
+
+    now = datetime.now(UTC).replace(microsecond=0)
+    vendors.events = [at(1, now - timedelta(minutes=9)), at(2, now + timedelta(days=900))]
+    await project(bus, posthog={})
+    async with collecting(settings(nats, vendors, posthog_project_id="7")):
+        first = await polled(bus, "posthog", "7", 1)
+        assert first.cursor is not None
+        assert datetime.fromisoformat(first.cursor) <= datetime.now(UTC)
+        vendors.events += [at(3, now - timedelta(minutes=5)), at(4, now + timedelta(seconds=1))]
+        await project(bus, posthog={"poll_requested_at": asked()})
+        await polled(bus, "posthog", "7", 2)
+    assert sorted(item.external_id for item in await stored(bus)) == [f"u{n}$exception" for n in (1, 2, 3, 4)]
+
+
 async def test_two_collectors_share_the_feeds_and_a_disabled_source_is_left_alone(
     bus: NatsBus, nats: NatsServer, vendors: Vendors
 ) -> None:

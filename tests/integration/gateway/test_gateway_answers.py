@@ -113,6 +113,7 @@ CALLS: list[tuple[str, str, str, Any]] = [
     ("get", "/config/{integration}/enabled", "/config/sentry/enabled", None),
     ("post", "/admin/trigger-poll", "/admin/trigger-poll", None),
     ("post", "/ingest/posthog/sync", "/ingest/posthog/sync", None),
+    ("get", "/polls", "/polls", None),
     ("get", "/jobs/{job_id}", "/jobs/nothing", None),
     ("post", "/ingest/manual", "/ingest/manual", {"text": ""}),
 ]

@@ -38,7 +38,7 @@ def test_secrets_of_a_source_never_reach_a_feed() -> None:
 
 def test_a_feed_is_due_at_first_then_on_schedule_or_when_asked_but_never_inside_a_limit() -> None:
     assert model.due(None, None, NOW)
-    state = model.finished(model.claimed(None, FEED, "i", NOW), NOW, 300)
+    state = model.finished(model.claimed(None, FEED, "i", NOW, 20), NOW, 300)
     assert not model.due(state, None, NOW + timedelta(seconds=299))
     assert model.due(state, None, NOW + timedelta(seconds=300))
     assert model.due(state, NOW + timedelta(seconds=1), NOW + timedelta(seconds=2))
@@ -49,7 +49,7 @@ def test_a_feed_is_due_at_first_then_on_schedule_or_when_asked_but_never_inside_
 
 
 def test_trouble_doubles_the_pause_up_to_an_hour_and_a_good_poll_ends_it() -> None:
-    state = model.claimed(None, FEED, "i", NOW)
+    state = model.claimed(None, FEED, "i", NOW, 20)
     pauses = []
     for _ in range(6):
         state = model.failed(state, "no answer", NOW, 300)
@@ -61,7 +61,7 @@ def test_trouble_doubles_the_pause_up_to_an_hour_and_a_good_poll_ends_it() -> No
 
 
 def test_a_claim_keeps_other_collectors_away_until_it_ends() -> None:
-    state = model.claimed(None, FEED, "i", NOW)
+    state = model.claimed(None, FEED, "i", NOW, 20)
     assert not model.due(state, NOW + timedelta(seconds=1), NOW + timedelta(seconds=2))
-    assert model.due(state, None, NOW + timedelta(seconds=model.CLAIM_SECONDS + 1))
-    assert model.read_on(state, "c2", 7, NOW).cursor == "c2"
+    assert model.due(state, None, NOW + timedelta(seconds=21))
+    assert model.read_on(state, "c2", 7).cursor == "c2"
