@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,8 @@ import aiohttp
 
 from cli.context import Target
 from cli.errors import CliError, Exit, exit_for_status
+
+PAGE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,11 @@ class Gateway:
         if self._session:
             await self._session.close()
 
-    async def call(
+    async def call(self, method: str, path: str, **options: Any) -> Any:
+        """The decoded JSON answer (or text); raises CliError for problems and when nobody answers."""
+        return (await self._call(method, path, **options))[0]
+
+    async def _call(
         self,
         method: str,
         path: str,
@@ -49,8 +55,7 @@ class Gateway:
         data: bytes | None = None,
         headers: dict[str, str] | None = None,
         timeout: float = 60.0,
-    ) -> Any:
-        """The decoded JSON answer (or text); raises CliError for problems and when nobody answers."""
+    ) -> tuple[Any, Mapping[str, str]]:
         assert self._session is not None
         query = {"project_id": self.target.project, **(params or {})}
         try:
@@ -66,9 +71,28 @@ class Gateway:
                 text = await response.text(errors="replace")
                 if response.status >= 400:
                     raise _problem(response.status, text)
-                return json.loads(text) if "json" in response.content_type else text
-        except (aiohttp.ClientConnectionError, TimeoutError) as error:
+                return (_decoded(text) if "json" in response.content_type else text), response.headers
+        except (aiohttp.ClientError, TimeoutError) as error:
             raise self._unreachable(error) from error
+
+    async def pages(self, path: str, *, limit: int, params: dict[str, str] | None = None) -> list[Any]:
+        """The first ``limit`` rows of a list, page by page; of kept lists that are bare arrays, and of ``items``."""
+        rows: list[Any] = []
+        cursor: str | None = None
+        while len(rows) < limit:
+            query = {**(params or {}), "limit": str(min(limit - len(rows), PAGE))} | (
+                {"cursor": cursor} if cursor else {}
+            )
+            answer, headers = await self._call("GET", path, params=query)
+            if isinstance(answer, dict):
+                rows += answer.get("items", [])
+                cursor = answer.get("next_cursor")
+            else:
+                rows += answer
+                cursor = headers.get("X-Next-Cursor")
+            if not cursor:
+                break
+        return rows[:limit]
 
     async def events(self, path: str, *, after: str | None = None) -> AsyncIterator[Event]:
         """Server-sent events until ``event: end``; reconnects with the last id when the connection breaks."""
@@ -85,22 +109,26 @@ class Gateway:
                 ) as response:
                     if response.status >= 400:
                         raise _problem(response.status, await response.text(errors="replace"))
+                    if response.status == 204:
+                        return  # nothing will follow
                     async for event in _parse(response.content):
                         failures = 0
                         last = event.id or last
                         yield event
                         if event.name == "end":
                             return
-            except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError) as error:
+            except (aiohttp.ClientError, TimeoutError) as error:
                 failures += 1
                 if failures > 30:
                     raise self._unreachable(error) from error
             await asyncio.sleep(min(0.2 * 2**failures, 2.0))
 
     def _unreachable(self, error: BaseException) -> CliError:
+        reason = getattr(error, "os_error", None)
+        why = (reason.strerror if reason is not None else None) or str(error) or "it took too long"
         return CliError(
             f"no answer from {self.target.gateway}",
-            why=str(error) or type(error).__name__,
+            why=why,
             next_step="start it with `soulcaster up`, or name another with --gateway",
             code=Exit.UNAVAILABLE,
         )
@@ -129,23 +157,36 @@ async def _parse(stream: aiohttp.StreamReader) -> AsyncIterator[Event]:
                 data.append(value)
 
 
+def _decoded(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise CliError(
+            "the answer is not JSON", why=str(error), next_step="is that address a gateway's? soulcaster context list"
+        ) from error
+
+
 def _problem(status: int, text: str) -> CliError:
+    """An answer above 399 as an error: what is wrong first, then the fields, then what to do."""
     try:
         problem = json.loads(text)
     except ValueError:
         problem = {}
     if not isinstance(problem, dict):
         problem = {}
-    fields = "; ".join(
-        f"{e.get('field') or e.get('path')}: {e.get('message') or e.get('detail')}" for e in _errors(problem)
-    )
-    detail = str(problem.get("detail") or text[:300])
+    detail = str(problem.get("detail") or text[:300]).strip()
+    first, _, rest = detail.partition(". ")
+    fields = [f"{error.get('field')}: {error.get('reason')}" for error in _errors(problem)]
+    fields = [line for line in fields if line != detail]
+    title = str(problem.get("title") or "Error")
+    about = [rest, *fields, f"Job {problem['job_id']}" if problem.get("job_id") else "", f"HTTP {status} {title}"]
     return CliError(
-        str(problem.get("title") or f"the gateway answered {status}"),
-        why=detail + (f" ({fields})" if fields else "") + _job(problem),
+        first.rstrip(".") or f"the gateway answered {status}",
+        why="\n  ".join(line for line in about if line),
         next_step=_hint(status, problem),
         code=exit_for_status(status),
         request_id=str(problem.get("request_id") or ""),
+        kind=str(problem.get("code") or ""),
     )
 
 
@@ -154,17 +195,27 @@ def _errors(problem: dict[str, Any]) -> list[dict[str, Any]]:
     return [e for e in errors if isinstance(e, dict)] if isinstance(errors, list) else []
 
 
-def _job(problem: dict[str, Any]) -> str:
-    return f" (job {problem['job_id']})" if problem.get("job_id") else ""
+_LISTS = {
+    "Cluster": "soulcaster clusters", "Job": "soulcaster jobs", "Project": "soulcaster projects",
+    "Dead letter": "soulcaster dead-letters list", "Key": "soulcaster keys list",
+}  # fmt: skip
 
 
 def _hint(status: int, problem: dict[str, Any]) -> str:
     if problem.get("action"):
         return str(problem["action"])
-    if status in (401, 403):
-        return "give a key with --api-key or SOULCASTER_API_KEY; `soulcaster up` prints one"
+    detail = str(problem.get("detail") or "")
+    if status == 404:
+        listed = [command for what, command in _LISTS.items() if detail.lower().startswith(what.lower() + " not found")]
+        return f"{listed[0]} shows those there are" if listed else ""
+    if status == 401:
+        return "give a key with --api-key, SOULCASTER_API_KEY or `soulcaster context add`; `soulcaster up` prints one"
+    if problem.get("code") == "repository_unknown":
+        return "name it with --repo URL"
+    if problem.get("code") == "similar_work_open":
+        return "look at those first; --force goes on"
     if status == 409 and problem.get("job_id"):
-        return f"soulcaster logs -f {problem['job_id']}"
+        return f"soulcaster watch {problem['job_id']}"
     if problem.get("retryable"):
         return "the same command again in a moment"
     return ""

@@ -1,5 +1,6 @@
 """``soulcaster doctor``: looks at what this machine offers and names the fix for what is missing."""
 
+import asyncio
 import os
 import platform
 import shutil
@@ -12,7 +13,10 @@ from typing import Annotated, Literal
 
 import typer
 
+from cli.client import Gateway
+from cli.context import resolve
 from cli.embedded.layout import AGENT_BINARY, DASHBOARD
+from cli.errors import CliError
 from cli.options import Output, output_format
 from cli.output import emit
 from runtime.processes import BinaryNotFound, nats_server_binary
@@ -105,6 +109,25 @@ def disk() -> Finding:
     return Finding("Disk", "ok" if good else "fail", f"{free:.1f} GiB free", "" if good else "free at least 2 GiB")
 
 
+def gateway() -> Finding:
+    """The gateway that commands would talk to: whether it answers, is ready, and knows the key."""
+    try:
+        target = resolve(None, None, None)
+    except CliError as error:
+        return Finding("Gateway", "warn", error.what, error.next_step)
+
+    async def asked() -> Finding:
+        async with Gateway(target) as session:
+            await session.call("GET", "/readyz", timeout=5)
+            who = await session.call("GET", "/session", timeout=5)
+        return Finding("Gateway", "ok", f"{target.gateway} is ready; you are {who['name']}, {who['role']}")
+
+    try:
+        return asyncio.run(asked())
+    except CliError as error:
+        return Finding("Gateway", "warn", error.what, error.next_step or "read the logs of `soulcaster up`")
+
+
 CHECKS: tuple[Callable[[], Finding], ...] = (
     python,
     lambda: _command("Git", "install git 2.31 or newer", "fail", "git", "--version"),
@@ -114,13 +137,17 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     model,
     page,
     disk,
+    gateway,
 )
 
 
 def doctor(
     json_: Annotated[bool, typer.Option("--json", help="The same as -o json.")] = False, output: Output = "table"
 ) -> None:
-    """Check this machine; exit code 1 when something needed is missing."""
+    """Check this machine, and name each fix.
+
+    Exit code 1 when something that is needed is missing.
+    """
     findings = [check() for check in CHECKS]
     columns = [("Check", "check"), ("State", "state"), ("Found", "found"), ("Fix", "fix")]
     emit([asdict(f) for f in findings], fmt=output_format("json" if json_ else output), columns=columns)

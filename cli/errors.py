@@ -7,6 +7,8 @@ without success · 6 not found · 7 conflict · 8 still pending when the wait ra
 
 from enum import IntEnum
 
+from cli.output import plain
+
 
 class Exit(IntEnum):
     OK = 0
@@ -24,19 +26,27 @@ class Exit(IntEnum):
 
 
 class CliError(Exception):
-    """What happened, why, and what to try; becomes a message on stderr and an exit code."""
+    """What happened, why, and what to try: a message on stderr and an exit code. ``kind`` is the problem's code."""
 
     def __init__(
-        self, what: str, *, why: str = "", next_step: str = "", code: Exit = Exit.ERROR, request_id: str = ""
+        self,
+        what: str,
+        *,
+        why: str = "",
+        next_step: str = "",
+        code: Exit = Exit.ERROR,
+        request_id: str = "",
+        kind: str = "",
     ) -> None:
         super().__init__(what)
         self.what, self.why, self.next_step, self.code, self.request_id = what, why, next_step, code, request_id
+        self.kind = kind
 
     def lines(self) -> list[str]:
         """The message as lines for stderr."""
-        lines = [f"Error: {self.what}"]
+        lines = [f"Error: {plain(self.what)}"]
         if self.why:
-            lines.append(f"  {self.why}")
+            lines.append(f"  {plain(self.why)}")
         if self.next_step:
             lines.append(f"Try: {self.next_step}")
         if self.request_id:

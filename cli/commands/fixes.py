@@ -1,26 +1,18 @@
-"""``fix``, ``jobs``, ``logs``, ``cancel``, ``retry`` and ``approve``."""
+"""``fix``, ``cancel``, ``retry`` and ``approve``."""
 
 import asyncio
-import json
 from typing import Annotated, Any
 
 import typer
 
 from cli.client import Gateway
-from cli.commands.follow import follow_job, print_log
+from cli.commands.follow import follow_job
+from cli.commands.jobs import exit_code, show_job
 from cli.errors import CliError, Exit
-from cli.options import Key, Output, Project, Url, confirm, output_format, with_gateway
-from cli.output import emit, err
+from cli.options import Key, Output, Project, Url, Yes, confirm, output_format, with_gateway
+from cli.output import detail, emit, is_terminal, say
 
-COLUMNS = [
-    ("ID", "id"),
-    ("Status", "status"),
-    ("Phase", "phase"),
-    ("Attempt", "attempt"),
-    ("Runner", "runner"),
-    ("Pull request", "pr_url"),
-    ("Error", "error_text"),
-]
+Job = Annotated[str, typer.Argument(help="The job.")]
 
 
 def fix(
@@ -36,6 +28,7 @@ def fix(
         str | None, typer.Option(envvar="GITHUB_TOKEN", help="Token for push and pull request.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Go on although similar work is open.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be started, and start nothing.")] = False,
     output: Output = "table",
     gateway: Url = None,
     api_key: Key = None,
@@ -45,6 +38,9 @@ def fix(
     fmt = output_format(output)
     given = {"runner": runner, "repo_url": repo, "base_branch": branch, "plan_version": plan_version}
     body: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if dry_run:
+        _dry_run(cluster_id, body, gateway, api_key, project)
+        return
     if force:
         body["force"] = True
     headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
@@ -55,130 +51,83 @@ def fix(
         started = await session.call("POST", f"/clusters/{cluster_id}/start_fix", body=body, headers=headers)
         if not wait:
             return dict(started)
-        err.print(f"Job {started['job_id']}", markup=False)
-        try:
-            return await asyncio.wait_for(follow_job(session, started["job_id"]), timeout)
-        except TimeoutError as error:
-            raise CliError(
-                f"job {started['job_id']} has not ended after {timeout:g} s",
-                why="It goes on without this command.",
-                next_step=f"soulcaster logs -f {started['job_id']}",
-                code=Exit.PENDING,
-            ) from error
+        say(f"Job {started['job_id']}. Ctrl-C leaves it running; soulcaster cancel {started['job_id']} stops it.")
+        return await _waited(session, started["job_id"], timeout)
 
     job = with_gateway(gateway, api_key, project, act)
     if fmt != "table":
         emit(job, fmt=fmt)
-    elif not wait:
-        typer.echo(job["job_id"])
+    elif wait:
+        show_job(job)
     else:
-        emit([_flat(job)], fmt=fmt, columns=COLUMNS)
+        typer.echo(job["job_id"])
+        if is_terminal():
+            say(f"Started. Follow it: soulcaster watch {job['job_id']}")
     if wait:
         raise typer.Exit(exit_code(job))
 
 
-def exit_code(job: dict[str, Any]) -> int:
-    """How a finished job ends the command: 0 success, 3 cancelled, 5 otherwise."""
-    return {"success": Exit.OK, "cancelled": Exit.CANCELLED}.get(str(job.get("status")), Exit.JOB_FAILED)
+async def _waited(session: Gateway, job_id: str, timeout: float) -> dict[str, Any]:
+    try:
+        return await asyncio.wait_for(follow_job(session, job_id), timeout)
+    except TimeoutError as error:
+        raise CliError(
+            f"job {job_id} has not ended after {timeout:g} s",
+            why="It goes on without this command.",
+            next_step=f"soulcaster watch {job_id}",
+            code=Exit.PENDING,
+        ) from error
 
 
-def jobs(
-    job_id: Annotated[str | None, typer.Argument(help="One job, whole.")] = None,
-    status: Annotated[str | None, typer.Option(help="Only jobs of this status.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
-    output: Output = "table",
-    gateway: Url = None,
-    api_key: Key = None,
-    project: Project = None,
-) -> None:
-    """List jobs, newest first; or show one."""
-    fmt = output_format(output)
-    path = f"/jobs/{job_id}" if job_id else "/jobs"
-    params = {} if job_id else {"limit": str(limit)} | ({"status": status} if status else {})
-    found = with_gateway(gateway, api_key, project, lambda session: session.call("GET", path, params=params))
-    rows = found.get("items", found) if isinstance(found, dict) and not job_id else found
-    if fmt != "table":
-        emit(rows, fmt=fmt)
-        return
-    listed = rows if isinstance(rows, list) else [rows]
-    emit(
-        [_flat(row) for row in listed], fmt=fmt, columns=COLUMNS, empty="No jobs yet. Start one: soulcaster fix CLUSTER"
+def _dry_run(cluster_id: str, body: dict[str, Any], gateway: str | None, key: str | None, project: str | None) -> None:
+    async def act(session: Gateway) -> tuple[dict[str, Any], dict[str, Any] | None, list[dict[str, Any]]]:
+        cluster = await session.call("GET", f"/clusters/{cluster_id}")
+        try:
+            plan = await session.call("GET", f"/clusters/{cluster_id}/plan")
+        except CliError as error:
+            if error.kind != "no_plan":
+                raise
+            plan = None
+        return cluster, plan, (await session.call("GET", "/runners"))["items"]
+
+    cluster, plan, alive = with_gateway(gateway, key, project, act)
+    known = body.get("repo_url") or cluster.get("github_repo_url") or (plan or {}).get("repo_url")
+    usable = [one["runner"] for one in alive if not one.get("problem")]
+    problems = sorted({str(one["problem"]) for one in alive if one.get("problem")})
+    detail(
+        [
+            ("Cluster", f"{cluster['id']}  {cluster.get('title')}"),
+            ("Plan", f"version {plan['version']}: {plan.get('title')}" if plan else "none yet; it is made first"),
+            ("Repository", known or "the project's default"),
+            ("Base branch", body.get("base_branch") or (plan or {}).get("base_branch")),
+            ("Runner", body.get("runner") or "the project's default"),
+            ("Runners ready", ", ".join(sorted(set(usable))) or "none"),
+            ("Runner problem", "\n".join(problems)),
+        ]
     )
+    say("Nothing was started.")
 
 
-def _flat(job: dict[str, Any]) -> dict[str, Any]:
-    error = job.get("error")
-    text = error.get("reason") if isinstance(error, dict) else error
-    return {**job, "error_text": text or ""}
-
-
-def logs(
-    job_id: Annotated[str, typer.Argument(help="The job.")],
-    follow: Annotated[
-        bool, typer.Option("-f", "--follow", help="Go on until the job ends; resumes by itself.")
-    ] = False,
-    raw: Annotated[bool, typer.Option("--raw", help="The bytes as stored, nothing added or removed.")] = False,
-    output: Output = "table",
-    gateway: Url = None,
-    api_key: Key = None,
-    project: Project = None,
-) -> None:
-    """Print a job's log."""
-    fmt = output_format(output)
-
-    async def act(session: Gateway) -> None:
-        if not follow and fmt == "table":
-            text = await session.call("GET", f"/jobs/{job_id}/logs/raw", timeout=600)
-            print_log(str(text).split("\n"), raw=raw)
-            return
-        async for event in session.events(f"/jobs/{job_id}/logs/stream"):
-            if event.name == "end":
-                return
-            chunk = json.loads(event.data)
-            if fmt == "table":
-                print_log(chunk.get("lines", []), raw=raw)
-            else:
-                emit(chunk, fmt="ndjson")
-
-    with_gateway(gateway, api_key, project, act)
-
-
-def cancel(
-    job_id: Annotated[str, typer.Argument(help="The job.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    gateway: Url = None,
-    api_key: Key = None,
-    project: Project = None,
-) -> None:
-    """Cancel a job; what the agent had done so far stays downloadable."""
+def cancel(job_id: Job, yes: Yes = False, gateway: Url = None, api_key: Key = None, project: Project = None) -> None:
+    """Cancel a job; what it had done stays in `diff`."""
     confirm(f"Cancel job {job_id}?", yes=yes)
     with_gateway(gateway, api_key, project, lambda session: session.call("POST", f"/jobs/{job_id}/cancel", body={}))
-    err.print(f"Cancelling {job_id}. Watch it end: soulcaster logs -f {job_id}", markup=False)
+    say(f"Cancelling {job_id}. See it end: soulcaster watch {job_id}")
 
 
-def retry(
-    job_id: Annotated[str, typer.Argument(help="A job that has ended.")],
-    gateway: Url = None,
-    api_key: Key = None,
-    project: Project = None,
-) -> None:
+def retry(job_id: Job, gateway: Url = None, api_key: Key = None, project: Project = None) -> None:
     """Try an ended job again; prints the new job's id."""
-    done = with_gateway(
-        gateway, api_key, project, lambda session: session.call("POST", f"/jobs/{job_id}/retry", body={})
-    )
+    path = f"/jobs/{job_id}/retry"
+    done = with_gateway(gateway, api_key, project, lambda session: session.call("POST", path, body={}))
     typer.echo(done.get("job_id", job_id))
 
 
-def approve(
-    job_id: Annotated[str, typer.Argument(help="A job held for review.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    gateway: Url = None,
-    api_key: Key = None,
-    project: Project = None,
-) -> None:
-    """Release the patch that the gate held: it is checked again, then pushed as a draft pull request."""
+def approve(job_id: Job, yes: Yes = False, gateway: Url = None, api_key: Key = None, project: Project = None) -> None:
+    """Release a patch that the gate held.
+
+    It is checked again, then pushed as a draft pull request.
+    """
     confirm(f"Publish the held patch of {job_id}?", yes=yes)
-    done = with_gateway(
-        gateway, api_key, project, lambda session: session.call("POST", f"/jobs/{job_id}/approve", body={})
-    )
+    path = f"/jobs/{job_id}/approve"
+    done = with_gateway(gateway, api_key, project, lambda session: session.call("POST", path, body={}))
     typer.echo(done.get("job_id", job_id))

@@ -1,51 +1,79 @@
-"""``runners``, ``dead-letters``, ``context``, ``api`` and ``version``."""
+"""``runners``, ``dead-letters``, ``api`` and ``version``."""
 
 import json
+import sys
 from importlib.metadata import version as installed_version
+from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import parse_qsl, urlsplit
 
 import typer
 
 from cli.client import Gateway
-from cli.context import load_contexts, save_contexts
 from cli.errors import CliError, Exit
-from cli.options import Key, Output, Project, Url, confirm, output_format, with_gateway
-from cli.output import emit, err
+from cli.options import Key, Output, Project, Url, Yes, confirm, output_format, with_gateway
+from cli.output import detail, emit, plain, say
 
 dead = typer.Typer(no_args_is_help=True, help="What no service could process: list, retry, drop.")
-contexts = typer.Typer(no_args_is_help=True, help="Gateways this command knows.")
+Letter = Annotated[str, typer.Argument(help="The dead letter's id.")]
 
 
 def runners(output: Output = "table", gateway: Url = None, api_key: Key = None, project: Project = None) -> None:
     """Runners alive, what they can do, and their load."""
     found = with_gateway(gateway, api_key, project, lambda session: session.call("GET", "/runners"))
-    rows = found.get("items", found) if isinstance(found, dict) else found
+    rows = [{"id": row.get("instance"), **row} for row in found["items"]]
     columns = [("Runner", "runner"), ("Instance", "instance"), ("Sandbox", "sandbox"), ("Agent", "agent")]
     columns += [("Slots", "slots"), ("Busy", "busy"), ("Problem", "problem")]
     emit(rows, fmt=output_format(output), columns=columns, empty="No runner is alive. Try: soulcaster doctor")
 
 
 @dead.command("list")
-def dead_list(output: Output = "table", gateway: Url = None, api_key: Key = None, project: Project = None) -> None:
+def dead_list(
+    limit: Annotated[int, typer.Option(min=1, max=5000, help="How many at most.")] = 100,
+    output: Output = "table",
+    gateway: Url = None,
+    api_key: Key = None,
+    project: Project = None,
+) -> None:
     """Dead letters with the reason."""
-    found = with_gateway(gateway, api_key, project, lambda session: session.call("GET", "/dead-letters"))
-    rows = found.get("items", found) if isinstance(found, dict) else found
+    rows = with_gateway(gateway, api_key, project, lambda session: session.pages("/dead-letters", limit=limit))
     columns = [("ID", "id"), ("Service", "service"), ("Subject", "subject"), ("Reason", "reason"), ("At", "at")]
     emit(rows, fmt=output_format(output), columns=columns, empty="Nothing is stuck.")
 
 
+@dead.command("show")
+def dead_show(
+    letter: Letter, output: Output = "table", gateway: Url = None, api_key: Key = None, project: Project = None
+) -> None:
+    """One dead letter with its payload."""
+    fmt = output_format(output)
+
+    async def act(session: Gateway) -> dict[str, Any]:
+        for one in await session.pages("/dead-letters", limit=5000):
+            if one["id"] == letter:
+                return dict(one)
+        raise CliError("Dead letter not found", next_step="soulcaster dead-letters list", code=Exit.NOT_FOUND)
+
+    found = with_gateway(gateway, api_key, project, act)
+    if fmt != "table":
+        emit(found, fmt=fmt)
+        return
+    names = ("id", "service", "subject", "reason", "deliveries", "at", "data")
+    detail([(name.capitalize() if name != "id" else "ID", found.get(name)) for name in names])
+
+
 @dead.command("retry")
-def dead_retry(letter: str, gateway: Url = None, api_key: Key = None, project: Project = None) -> None:
+def dead_retry(letter: Letter, gateway: Url = None, api_key: Key = None, project: Project = None) -> None:
     """Send a dead letter back to its service."""
     path = f"/dead-letters/{letter}/retry"
     with_gateway(gateway, api_key, project, lambda session: session.call("POST", path, body={}))
-    err.print("Sent back.")
+    say("Sent back.")
 
 
 @dead.command("drop")
 def dead_drop(
-    letter: str,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    letter: Letter,
+    yes: Yes = False,
     gateway: Url = None,
     api_key: Key = None,
     project: Project = None,
@@ -53,64 +81,43 @@ def dead_drop(
     """Delete a dead letter for good."""
     confirm(f"Drop {letter} for good?", yes=yes)
     with_gateway(gateway, api_key, project, lambda session: session.call("DELETE", f"/dead-letters/{letter}"))
-    err.print("Dropped.")
-
-
-@contexts.command("add")
-def context_add(name: str, gateway: Url = None, api_key: Key = None, project: Project = None) -> None:
-    """Remember a gateway under a name and use it from now on."""
-    if not gateway:
-        raise CliError(
-            "--gateway is missing", next_step=f"soulcaster context add {name} --gateway URL", code=Exit.USAGE
-        )
-    known = load_contexts()
-    known["contexts"][name] = {"gateway": gateway, "api_key": api_key or "", "project": project or "default"}
-    known["current"] = name
-    save_contexts(known)
-    err.print(f"Using {name}.", markup=False)
-
-
-@contexts.command("use")
-def context_use(name: str) -> None:
-    """Choose a remembered gateway; ``none`` goes back to the local one."""
-    known = load_contexts()
-    if name != "none" and name not in known["contexts"]:
-        raise CliError(f"no context {name}", next_step="soulcaster context list", code=Exit.NOT_FOUND)
-    known["current"] = None if name == "none" else name
-    save_contexts(known)
-
-
-@contexts.command("list")
-def context_list(output: Output = "table") -> None:
-    """Remembered gateways; keys are not shown."""
-    known = load_contexts()
-    rows = [
-        {"name": name, "gateway": c.get("gateway"), "project": c.get("project"), "current": known["current"] == name}
-        for name, c in known["contexts"].items()
-    ]
-    columns = [("Name", "name"), ("Gateway", "gateway"), ("Project", "project"), ("Current", "current")]
-    emit(rows, fmt=output_format(output), columns=columns, empty="No contexts. The gateway of `soulcaster up` is used.")
+    say("Dropped.")
 
 
 def api(
-    method: str,
-    path: str,
-    body: Annotated[str | None, typer.Option(help="A JSON body.")] = None,
+    method: Annotated[str, typer.Argument(help="GET, POST, PUT, PATCH or DELETE.")],
+    path: Annotated[str, typer.Argument(help="For example /stats, with its query if any.")],
+    body: Annotated[str | None, typer.Option(help="A JSON body; @FILE reads one, @- standard input.")] = None,
     gateway: Url = None,
     api_key: Key = None,
     project: Project = None,
 ) -> None:
     """Call any route of the gateway and print the answer."""
-    try:
-        content = json.loads(body) if body else None
-    except ValueError as error:
-        raise CliError("--body is not JSON", why=str(error), code=Exit.USAGE) from error
+    if method.upper() not in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+        raise CliError(f"{method} is no method", next_step="soulcaster api GET /stats", code=Exit.USAGE)
+    if "://" in path:
+        raise CliError("a path, not an address, is needed", next_step="soulcaster api GET /stats", code=Exit.USAGE)
+    parts = urlsplit("/" + path.lstrip("/"))
+    content = _body(body)
 
     async def act(session: Gateway) -> Any:
-        return await session.call(method.upper(), path, body=content)
+        return await session.call(method.upper(), parts.path, body=content, params=dict(parse_qsl(parts.query)))
 
     answer = with_gateway(gateway, api_key, project, act)
-    typer.echo(answer if isinstance(answer, str) else json.dumps(answer, indent=2, ensure_ascii=False))
+    typer.echo(plain(answer) if isinstance(answer, str) else json.dumps(answer, indent=2, ensure_ascii=False))
+
+
+def _body(given: str | None) -> Any:
+    if given is None:
+        return None
+    try:
+        if given.startswith("@"):
+            given = sys.stdin.read() if given == "@-" else Path(given[1:]).read_text(encoding="utf-8")
+        return json.loads(given)
+    except OSError as error:
+        raise CliError(f"cannot read {given[1:]}", why=error.strerror or "", code=Exit.USAGE) from error
+    except ValueError as error:
+        raise CliError("--body is not JSON", why=str(error), code=Exit.USAGE) from error
 
 
 def version(json_: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:

@@ -8,12 +8,13 @@ import typer
 from cli.client import Gateway
 from cli.errors import CliError, Exit
 from cli.options import Key, Output, Project, Url, output_format, with_gateway
-from cli.output import emit, plain
+from cli.output import emit, err, plain
 
 
 def plan(
     cluster_id: Annotated[str | None, typer.Argument(help="The cluster whose plan to show or make.")] = None,
     generate: Annotated[bool, typer.Option("--generate", help="Make a new version even when there is one.")] = False,
+    approve: Annotated[bool, typer.Option("--approve", help="Approve the version that is shown.")] = False,
     repo: Annotated[Path | None, typer.Option(help="Offline: a repository on this machine.")] = None,
     rev: Annotated[str, typer.Option(help="Offline: the commit to ground the plan in.")] = "HEAD",
     issue: Annotated[str | None, typer.Option(help="Offline: a file with the issue's text, or -.")] = None,
@@ -23,7 +24,10 @@ def plan(
     api_key: Key = None,
     project: Project = None,
 ) -> None:
-    """Show a cluster's coding plan, made first when there is none; with --repo, plan offline."""
+    """Show a cluster's plan, or make one; --repo: offline.
+
+    Without a plan one is made first. With --repo and --issue a plan is made of any repository, no server needed.
+    """
     fmt = output_format("json" if json_ else output)
     if repo is not None:
         _offline(repo, rev, issue, as_json=fmt != "table")
@@ -40,11 +44,19 @@ def plan(
             try:
                 return await session.call("GET", path)
             except CliError as error:
-                if error.code != Exit.NOT_FOUND or "plan" not in error.why.lower():
+                if error.kind != "no_plan":
                     raise
+        if err.is_terminal:
+            with err.status("Reading the repository and planning"):
+                return await session.call("POST", path, timeout=300)
         return await session.call("POST", path, timeout=300)
 
-    made = with_gateway(gateway, api_key, project, act)
+    async def approved(session: Gateway) -> Any:
+        made = await act(session)
+        path = f"/clusters/{cluster_id}/plan/approve"
+        return await session.call("POST", path, body={"version": made["version"]}, timeout=60) if approve else made
+
+    made = with_gateway(gateway, api_key, project, approved)
     if fmt != "table":
         emit(made, fmt=fmt)
     else:
@@ -63,8 +75,9 @@ def render(made: dict[str, Any]) -> str:
     """A plan as text for people."""
     commit = str(made.get("base_commit") or "")[:12]
     origin = f"model {made.get('model')}" if made.get("grounded") == "model" else "evidence alone, no model"
+    by = f", approved by {made['approved_by']}" if made.get("approved_by") else ""
     parts = [
-        f"{made.get('title')}  (version {made.get('version')}, from {origin})",
+        f"{made.get('title')}  (version {made.get('version')}, from {origin}{by})",
         f"{made.get('repo_url')} {made.get('base_branch')} at {commit}",
         "",
         str(made.get("summary") or made.get("description") or ""),

@@ -1,4 +1,4 @@
-"""``ingest``, ``clusters`` and the offline ``cluster``."""
+"""``ingest``: reports into the gateway, over the route that their vendor would use."""
 
 import hashlib
 import hmac
@@ -12,7 +12,7 @@ import typer
 from cli.client import Gateway
 from cli.errors import CliError, Exit
 from cli.options import Key, Output, Project, Url, output_format, with_gateway
-from cli.output import emit, err
+from cli.output import emit, say
 
 SOURCES = ("manual", "sentry", "github", "reddit", "datadog", "splunk", "posthog")
 ROUTES = {
@@ -110,43 +110,21 @@ def ingest(
     fmt = output_format(output)
     if source is not None and source not in SOURCES:
         raise CliError(f"source {source} is not known", next_step=f"one of {', '.join(SOURCES)}", code=Exit.USAGE)
+    if file == "-" and sys.stdin.isatty():
+        say("Write the report; Ctrl-D on an empty line sends it.")
     reports = read_reports(file)
 
     async def act(session: Gateway) -> list[dict[str, Any]]:
-        return [await send(session, report, source or guess_source(report), secret) for report in reports]
+        sent: list[dict[str, Any]] = []
+        for number, report in enumerate(reports, 1):
+            try:
+                sent.append(await send(session, report, source or guess_source(report), secret))
+            except CliError as error:
+                if len(reports) > 1:
+                    error.what = f"report {number} of {len(reports)}: {error.what}"
+                    error.why += f"\n  {len(sent)} went in before it."
+                raise
+        return sent
 
     rows = with_gateway(gateway, api_key, project, act)
     emit(rows, fmt=fmt, columns=[("ID", "id"), ("Source", "source"), ("Status", "status")])
-
-
-def clusters(
-    cluster_id: Annotated[str | None, typer.Argument(help="One cluster, whole.")] = None,
-    output: Output = "table",
-    gateway: Url = None,
-    api_key: Key = None,
-    project: Project = None,
-) -> None:
-    """List what is reported, largest concern first; or show one cluster with its reports."""
-    fmt = output_format(output)
-    path = f"/clusters/{cluster_id}" if cluster_id else "/clusters"
-    rows = with_gateway(gateway, api_key, project, lambda session: session.call("GET", path))
-    if cluster_id and fmt == "table":
-        items = rows.get("feedback_items", [])
-        emit([rows], fmt=fmt, columns=[("ID", "id"), ("Status", "status"), ("Title", "title")])
-        err.print(rows.get("summary") or "", markup=False)
-        emit(items, fmt=fmt, columns=[("Report", "id"), ("Source", "source"), ("Title", "title")])
-        return
-    columns = [("ID", "id"), ("Status", "status"), ("Reports", "count"), ("Sources", "sources"), ("Title", "title")]
-    emit(rows, fmt=fmt, columns=columns, empty="No clusters yet. Send a report: soulcaster ingest FILE")
-
-
-def cluster(
-    input_: Annotated[
-        Path, typer.Option("--input", help="JSON lines: id, source, title, body, created_at?, stacktrace?")
-    ],
-    output: Annotated[Path, typer.Option("--output", help="JSON lines: id, cluster.")],
-) -> None:
-    """Group a file of reports in arrival order with the very engine the service runs. No server needed."""
-    from services.triage.engine import offline  # heavy: numpy and the vectors load only for this command
-
-    raise typer.Exit(offline.main(input_, output))

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from cli.client import Gateway
-from cli.commands.fixes import exit_code
 from cli.commands.follow import follow_job
+from cli.commands.jobs import exit_code
 from cli.commands.plans import render
 from cli.commands.reports import guess_source, send
 from cli.context import Target

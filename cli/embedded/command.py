@@ -16,7 +16,7 @@ from cli.demo.replay import MODEL, replay_server
 from cli.demo.repository import create
 from cli.embedded.layout import Layout
 from cli.embedded.services import Instance, Model
-from cli.embedded.supervisor import running
+from cli.embedded.supervisor import partial_of, running
 from cli.errors import CliError, Exit
 from cli.output import err, is_terminal
 from runtime import logs
@@ -34,7 +34,10 @@ def up(
     ready_file: Annotated[Path | None, typer.Option(help="Written when all is ready: one JSON object.")] = None,
     repo: Annotated[str | None, typer.Option(help="Repository of the default project: a path or a URL.")] = None,
 ) -> None:
-    """Start NATS, every service, the local sandbox and the page on loopback; Ctrl-C stops everything."""
+    """Start everything on this machine; Ctrl-C stops it all.
+
+    NATS, every service, the local sandbox and the page, on loopback, data in one folder.
+    """
     if demo and repo:
         raise CliError("--demo brings its own repository", next_step="leave out --demo or --repo", code=Exit.USAGE)
     folder = (data or Path(".soulcaster/demo" if demo else ".soulcaster")).resolve()
@@ -45,8 +48,12 @@ def up(
         layout.prepare()
     except OSError as error:
         raise CliError(
-            f"cannot use {folder}", why=str(error), next_step="choose another --data", code=Exit.USAGE
+            f"cannot keep data in {folder}",
+            why=error.strerror or str(error),
+            next_step="choose another folder with --data",
+            code=Exit.USAGE,
         ) from error
+    _check_ready_file(ready_file)
     repository = str(create(folder / "sample.git")) if demo else _repository(repo)
     raise typer.Exit(asyncio.run(_up(layout, port, ready_file, repository, demo=demo)))
 
@@ -93,6 +100,22 @@ async def _serve(instance: Instance, ready_file: Path | None, *, demo: bool) -> 
             err.print("\nEverything keeps running. Ctrl-C stops it.")
         await asyncio.Event().wait()  # until a signal cancels this
     return Exit.OK
+
+
+def _check_ready_file(file: Path | None) -> None:
+    """Said before anything is started: the ready file is written last of all."""
+    if file is None:
+        return
+    try:
+        partial_of(file).touch(mode=0o600)
+        partial_of(file).unlink()
+    except OSError as error:
+        raise CliError(
+            f"cannot write {file}",
+            why=error.strerror or str(error),
+            next_step="choose another --ready-file",
+            code=Exit.USAGE,
+        ) from error
 
 
 def _gateway_port(port: int | None) -> int:

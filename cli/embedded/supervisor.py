@@ -28,7 +28,16 @@ STOP_SECONDS = 6.0
 @contextlib.contextmanager
 def locked(layout: Layout) -> Iterator[None]:
     """Hold the data folder: two instances on one folder would corrupt the stream store."""
-    with layout.lock.open("w") as file:
+    try:
+        opened = layout.lock.open("w")
+    except OSError as error:
+        raise CliError(
+            f"cannot write into {layout.data}",
+            why=error.strerror or str(error),
+            next_step="choose another folder with --data",
+            code=Exit.USAGE,
+        ) from error
+    with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -195,9 +204,14 @@ async def running(instance: Instance, ready_file: Path | None = None) -> AsyncIt
             await supervisor.stop()
 
 
+def partial_of(file: Path) -> Path:
+    """Where a ready file is written before it takes its name."""
+    return file.with_name(file.name + ".part")
+
+
 def write_ready(file: Path, instance: Instance) -> None:
     """Write the ready file at once and whole, readable by its owner only: it holds the API key."""
-    partial = file.with_name(file.name + ".part")
+    partial = partial_of(file)
     partial.touch(mode=0o600)
     partial.write_text(json.dumps(instance.ready()) + "\n")
     partial.replace(file)

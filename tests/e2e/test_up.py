@@ -1,14 +1,18 @@
 """The embedded instance as a user meets it: ready file, bad starts, Ctrl-C, kill -9, and data that stays."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
 from pathlib import Path
 
+import pytest
+
 from tests.support.attempts import repository
-from tests.support.embedded import command, processes_of, up
+from tests.support.embedded import COMMAND, ROOT, command, environ, processes_of, up
 from tests.support.eventually import eventually
+from tests.support.terminal import at_terminal
 
 
 async def test_the_ready_file_says_how_to_reach_everything(tmp_path: Path) -> None:
@@ -33,11 +37,50 @@ async def test_ctrl_c_stops_everything_within_ten_seconds(tmp_path: Path) -> Non
     assert not (tmp_path / "data.ready.json").exists()
 
 
+async def test_ctrl_c_typed_at_a_terminal_stops_everything(tmp_path: Path) -> None:
+    line = [*COMMAND, "up", "--data", str(tmp_path / "data"), "--port", "0"]
+    shown = await asyncio.to_thread(
+        at_terminal, line, env=environ(), cwd=ROOT, typed=[("Open the page: http", b"\x03")], within=90
+    )
+    assert shown.code == 130
+    assert "Stopping." in shown.text
+    assert "Traceback" not in shown.text
+    assert processes_of(tmp_path / "data") == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--data", "/proc/soulcaster"], "cannot keep data in /proc/soulcaster"),
+        (["--ready-file", "/proc/soulcaster/ready.json"], "cannot write /proc/soulcaster/ready.json"),
+        (["--repo", "/proc"], "/proc is not a Git repository"),
+    ],
+)
+async def test_a_start_that_cannot_work_says_so_before_anything_runs(
+    tmp_path: Path, arguments: list[str], words: str
+) -> None:
+    data = [] if "--data" in arguments else ["--data", str(tmp_path / "data")]
+    code, _, err = await command("up", "--port", "0", *data, *arguments)
+    assert code == 2
+    assert words in err
+    assert "Traceback" not in err
+    assert processes_of(tmp_path / "data") == []
+
+
 async def test_no_process_outlives_a_killed_up(tmp_path: Path) -> None:
     async with up(tmp_path / "data") as instance:
         instance.process.kill()
         await instance.process.wait()
         await eventually(lambda: processes_of(tmp_path / "data") == [], within=15)
+
+
+async def test_every_check_of_the_doctor_that_is_not_ok_names_a_fix(tmp_path: Path) -> None:
+    _, out, _ = await command("doctor", "--json")
+    findings = json.loads(out)
+    assert {"Python", "Git", "NATS", "Sandbox", "Kilocode", "Model", "Page", "Disk", "Gateway"} == {
+        one["check"] for one in findings
+    }
+    assert all(one["fix"] for one in findings if one["state"] != "ok")
 
 
 async def test_a_killed_service_comes_back(tmp_path: Path) -> None:

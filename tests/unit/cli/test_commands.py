@@ -1,14 +1,17 @@
 """Exit codes are stable, errors name the next step, and reports are recognised by their shape."""
 
+import fcntl
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from cli.__main__ import run
-from cli.commands.fixes import exit_code
+from cli.commands.jobs import exit_code
+from cli.commands.logs import chooser, since_time
 from cli.commands.reports import guess_source, read_reports, signature
-from cli.context import resolve
+from cli.context import address, resolve, running_up
 from cli.errors import CliError, Exit, exit_for_status
 
 PAYLOADS = Path("cli/demo/payloads")
@@ -120,3 +123,90 @@ def test_offline_clustering_reads_and_writes_files(tmp_path: Path) -> None:
     code = run(["cluster", "--input", str(tmp_path / "in.jsonl"), "--output", str(tmp_path / "out.jsonl")])
     assert code == Exit.OK
     assert json.loads((tmp_path / "out.jsonl").read_text())["id"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ("http://127.0.0.1:8080/", "http://127.0.0.1:8080"),
+        ("localhost:8080", "http://localhost:8080"),
+        ("https://sc.example", "https://sc.example"),
+    ],
+)
+def test_a_gateways_address_is_taken_as_people_write_it(given: str, found: str) -> None:
+    assert address(given) == found
+
+
+@pytest.mark.parametrize("given", ["", "http://", "ftp://host", "http://a b", "http://host:port", "http://h:99999"])
+def test_what_is_no_address_is_a_wrong_command_line(given: str) -> None:
+    with pytest.raises(CliError) as caught:
+        address(given)
+    assert caught.value.code == Exit.USAGE
+
+
+def test_a_remembered_key_is_not_sent_to_another_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
+    run(["context", "add", "work", "--gateway", "http://127.0.0.1:1", "--api-key", "k1"])
+    assert resolve(None, None, None).api_key == "k1"
+    assert resolve("http://elsewhere", None, None).api_key == ""
+    run(["context", "add", "other", "--gateway", "http://127.0.0.1:2", "--api-key", "k2", "--project", "p2"])
+    monkeypatch.setenv("SOULCASTER_GATEWAY", "http://127.0.0.1:3")
+    monkeypatch.setenv("SOULCASTER_API_KEY", "env")
+    found = resolve(None, None, None, "work")
+    assert (found.gateway, found.api_key) == ("http://127.0.0.1:1", "k1"), "a context named on the line wins"
+    monkeypatch.setenv("SOULCASTER_CONTEXT", "gone")
+    assert run(["jobs"]) == Exit.NOT_FOUND
+
+
+def test_contexts_are_added_chosen_listed_and_removed(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("one", "two"):
+        assert run(["context", "add", name, "--gateway", f"127.0.0.1:1/{name}", "--api-key", "k"]) == Exit.OK
+    assert "It was kept, but: no answer" in capsys.readouterr().err
+    assert run(["context", "use", "one"]) == Exit.OK
+    run(["context", "list", "-o", "json"])
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["name"], row["current"]) for row in rows] == [("one", True), ("two", False)]
+    assert "api_key" not in rows[0]
+    assert run(["context", "remove", "one"]) == Exit.OK
+    assert run(["context", "use", "one"]) == Exit.NOT_FOUND
+    assert run(["context", "add", "none", "--gateway", "h"]) == Exit.USAGE
+    assert run(["context", "add", "x"]) == Exit.USAGE
+
+
+def test_an_up_is_found_from_the_folders_below_it_and_only_while_it_runs(tmp_path: Path) -> None:
+    data, below = tmp_path / ".soulcaster", tmp_path / "a" / "b"
+    data.mkdir()
+    below.mkdir(parents=True)
+    (data / "ready.json").write_text('{"gateway": "http://127.0.0.1:5"}')
+    assert running_up(below) == {}, "a killed one leaves its ready file"
+    with (data / "up.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert running_up(below)["gateway"] == "http://127.0.0.1:5"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_gets_its_completion_script(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["completion", shell]) == Exit.OK
+    script = capsys.readouterr().out
+    assert "_SOULCASTER_COMPLETE" in script
+    assert f"soulcaster completion {shell}" in script
+
+
+def test_a_wrong_command_line_names_the_help_of_its_command(capsys: pytest.CaptureFixture[str]) -> None:
+    run(["jobs", "--frob"])
+    assert "jobs --help" in capsys.readouterr().err
+    run(["clutsers"])
+    assert "Did you mean" in capsys.readouterr().err
+
+
+def test_the_log_filters_choose_lines_of_chunks() -> None:
+    now = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+    assert since_time("10m", now) == now - timedelta(minutes=10)
+    assert since_time("2026-11-23T11:00:00Z", now) == now - timedelta(hours=1)
+    chunk = {"attempt": 2, "at": "2026-11-23T11:59:00Z", "lines": ["\x1b[31mERROR\x1b[0m a", "b"]}
+    assert chooser(None, None, None)(chunk) == chunk["lines"]
+    assert chooser(1, None, None)(chunk) == []
+    assert chooser(2, now - timedelta(minutes=5), "^ERROR")(chunk) == ["\x1b[31mERROR\x1b[0m a"]
+    assert chooser(None, now, None)(chunk) == []
+    for bad in ("soon", "10", "-5m"):
+        with pytest.raises(CliError):
+            since_time(bad, now)

@@ -1,12 +1,13 @@
 """What the command prints can be trusted: no report drives the terminal."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.output import emit, log_line, plain
+from cli.output import ago, detail, emit, log_line, plain, span
 
 HOSTILE = [
     "\x1b]0;new title\x07text",
@@ -55,3 +56,21 @@ def test_an_empty_list_says_so_on_stderr_and_prints_no_data(capsys: pytest.Captu
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "Nothing is stuck." in captured.err
+
+
+def test_times_are_said_in_their_largest_unit() -> None:
+    now = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+    said = [ago((now - timedelta(seconds=s)).isoformat(), now) for s in (0, 59, 60, 3599, 3600, 86400 * 3)]
+    assert said == ["0 s", "59 s", "1 min", "59 min", "1 h", "3 d"]
+    assert (ago(None), ago("yesterday")) == ("", "yesterday")
+    assert [span(s) for s in (7.9, 750, 3723)] == ["0:07", "12:30", "1:02:03"]
+
+
+def test_one_thing_in_a_pipe_is_a_line_a_property(capsys: pytest.CaptureFixture[str]) -> None:
+    detail([("ID", "j1"), ("Error", None), ("Summary", "a\nb\x1b[2J")])
+    assert capsys.readouterr().out == "id\tj1\nsummary\ta b\n"
+
+
+def test_names_alone_are_ids_without_escapes(capsys: pytest.CaptureFixture[str]) -> None:
+    emit([{"id": "a"}, {"job_id": "b"}, {"name": "c\x1b[31m"}], fmt="name")
+    assert capsys.readouterr().out == "a\nb\nc\n"
