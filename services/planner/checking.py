@@ -6,11 +6,11 @@ from typing import Final
 import msgspec
 from msgspec import structs
 
+from runtime.untrusted import clean
 from schemas.plans import CandidateFile, Hypothesis, Plan, ValidationStep
 from services.planner import suspicion
 from services.planner.answers import Checked, Picked, Supposed, Written
 from services.planner.naming import Paths, names_in, parts_of, proposes_new, unknown_files, unknown_names
-from services.planner.untrusted import clean
 
 _TEXT, _LINE = 4000, 1500
 _ITEMS, _HYPOTHESES = 20, 6

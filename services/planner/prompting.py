@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from runtime.untrusted import fenced
 from schemas.plans import CandidateFile, Plan
 from services.planner.grounder import Excerpt
 from services.planner.reading import Reports
@@ -97,14 +98,10 @@ def estimated_tokens(messages: Sequence[dict[str, str]]) -> int:
     return int(sum(len(message["content"]) for message in messages) / CHARS_PER_TOKEN) + 16 * len(messages)
 
 
-def _fenced(label: str, text: str, fence: str) -> str:
-    return f"<<<{fence}-BEGIN {label}>>>\n{text.replace(fence, '')}\n<<<{fence}-END>>>"
-
-
 def _reports(reports: Reports, fence: str, room: int) -> str:
     each = max(400, room // max(1, len(reports.said)))
     blocks = [
-        _fenced(f"R{n} report, source {one.source}, trust {one.trust}", f"{one.title}\n\n{one.body}"[:each], fence)
+        fenced(f"R{n} report, source {one.source}, trust {one.trust}", f"{one.title}\n\n{one.body}"[:each], fence)
         for n, one in enumerate(reports.said, 1)
     ]
     return "Reports:\n" + "\n".join(blocks)
@@ -132,7 +129,7 @@ def _excerpts(excerpts: Sequence[Excerpt], ids: dict[str, str], fence: str, room
         if one.path not in ids:
             continue
         numbered = "\n".join(f"{n} {line}" for n, line in enumerate(one.text.split("\n"), one.start))
-        block = _fenced(f"{ids[one.path]} {one.path} lines {one.start}-{one.end}", numbered, fence)
+        block = fenced(f"{ids[one.path]} {one.path} lines {one.start}-{one.end}", numbered, fence)
         room -= len(block)
         if room < 0:
             break

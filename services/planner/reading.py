@@ -4,10 +4,10 @@ from typing import Final
 
 import msgspec
 
+from runtime.untrusted import clean, clean_line
 from schemas.clusters import Cluster, Evidence
 from schemas.feedback import Frame
 from services.planner.grounder import At, Said
-from services.planner.untrusted import clean, clean_line
 
 _REPORTS: Final = 20
 _BODY: Final = 16_000

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner_core.git import GitError
+from runtime.untrusted import clean, invisible
 from schemas.clusters import Cluster
 from schemas.jobs import FixRequest, Job, Usage
 from services.planner.answers import Unreadable, read_answer
@@ -16,7 +17,6 @@ from services.planner.naming import Paths, files_in, names_in, unknown_files, un
 from services.planner.openai_model import Dialect, parameters, retry_after, simpler_dialect
 from services.planner.repositories import RepositoryProblem, checked_address, chosen_branch, read_refs, unreachable
 from services.planner.staleness import staleness, told
-from services.planner.untrusted import clean, invisible
 from tests.unit.planner.plans import NOW, plan
 
 A, B = "a" * 40, "b" * 40

@@ -1,4 +1,4 @@
-"""Report text is data from outside: what a person cannot see is taken out, and said. Pure.
+"""Report text is data from outside: what a person cannot see is taken out, and said; fences for models. Pure.
 
 Invisible text is how an instruction reaches a model without reaching the person who approves the plan: zero-width
 characters, bidirectional controls (Trojan Source, CVE-2021-42574), the Unicode tags block (ASCII smuggling), variation
@@ -51,6 +51,11 @@ def clean(text: str, limit: int = 50_000) -> Cleaned:
 def clean_line(text: str, limit: int = 300) -> str:
     """One visible line for titles and names."""
     return re.sub(r"\s+", " ", clean(text, 10 * limit).text).strip()[:limit]
+
+
+def fenced(label: str, text: str, fence: str) -> str:
+    """Text as data inside a question to a model. ``fence`` is random for each question, so that no text can end it."""
+    return f"<<<{fence}-BEGIN {label}>>>\n{text.replace(fence, '')}\n<<<{fence}-END>>>"
 
 
 def invisible(character: str) -> bool:
