@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 
 from schemas.attempts import RunnerTask
 from schemas.errors import Failure
+from schemas.jobs import Remark
 from schemas.logs import LogStream
 
 
@@ -230,6 +231,15 @@ class Pull:
     state: str
 
 
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A pull request of ours to work on again: where its branch is, and what people who may write said of it."""
+
+    pull: Pull
+    target: Target
+    remarks: tuple[Remark, ...] = ()
+
+
 class ForgeError(Exception):
     """A forge refused or failed; ``failure`` says why and what to do."""
 
@@ -271,3 +281,6 @@ class Forge(Protocol):
         self, task: RunnerTask, target: Target, draft: PullDraft, token: str | None, tell: Tell = untold
     ) -> Pull:
         """Look first, then create; a duplicate found on the way is adopted. Raises ForgeError."""
+
+    async def followed(self, task: RunnerTask, token: str | None, tell: Tell = untold) -> Followed:
+        """The open pull request that ``task.follow_up`` names. Raises ForgeError when it is not open or not ours."""

@@ -15,7 +15,7 @@ from typing import Literal
 from runner_core import pull_text
 from runner_core.git import Credentials, Git, GitError
 from runner_core.patch import Patch
-from runner_core.protocols import Forge, ForgeError, Pull, PullDraft, Target, Tell, untold
+from runner_core.protocols import Followed, Forge, ForgeError, Pull, PullDraft, Target, Tell, untold
 from runner_core.source import Base, remote_url
 from schemas.attempts import RunnerTask
 from schemas.errors import Failure
@@ -76,6 +76,36 @@ class Publisher:
         draft = PullDraft(task.branch, task.base_branch, commit, pull_text.title(task), text)
         return Published(task.branch, found or await forge.open(task, target, draft, token, tell))
 
+    async def followed(self, task: RunnerTask, token: str | None, tell: Tell = untold) -> Followed:
+        """The pull request that a follow-up is about. Raises ForgeError."""
+        return await self._forge(task.repo_url).followed(task, token, tell)
+
+    async def add(
+        self,
+        task: RunnerTask,
+        base: Base,
+        patch: Patch,
+        followed: Followed,
+        token: str | None,
+        scratch: Path,
+        tell: Tell = untold,
+    ) -> Published:
+        """One more commit on top of the pull request's branch as it was fetched. Raises ForgeError.
+
+        The lease names the very commit that ours is built on: whoever pushed meanwhile is never overwritten.
+        """
+        target = followed.target
+        if not target.branch.startswith(PREFIX):
+            raise _failed(f"{target.branch!r} is no branch of ours.", "This is a defect of Soulcaster; report it.")
+        own = await self._forge(task.repo_url).credential(target.repo_url, token, "publish", tell)
+        git = Git(base.git.folder, Credentials.write(scratch / "push", own) if own else None)
+        try:
+            commit = await _commit(base, patch, task)
+        except GitError as error:
+            raise _explain(error, task, target) from error
+        await self._pushed(git, task, target, commit, on=base.commit)
+        return Published(target.branch, followed.pull)
+
     async def credential(
         self, repo_url: str, given: str | None, purpose: Literal["fetch", "publish"], tell: Tell = untold
     ) -> str | None:
@@ -83,12 +113,12 @@ class Publisher:
         forge = next((forge for forge in self._forges if forge.handles(repo_url)), None)
         return given if forge is None else await forge.credential(repo_url, given, purpose, tell)
 
-    async def _pushed(self, git: Git, task: RunnerTask, target: Target, commit: str) -> None:
+    async def _pushed(self, git: Git, task: RunnerTask, target: Target, commit: str, on: str | None = None) -> None:
         """A push that broke off may have been done; the next one looks first, so repeating is safe."""
         pause = self._pause
         for left in reversed(range(PUSH_TRIES)):
             try:
-                return await _push(git, task, target, commit)
+                return await _push(git, task, target, commit, on)
             except GitError as error:
                 explained = _explain(error, task, target)
                 if not left or explained.failure.kind != "infrastructure":
@@ -107,21 +137,27 @@ class Publisher:
 
 
 async def _commit(base: Base, patch: Patch, task: RunnerTask) -> str:
-    at = f"{int(task.plan.created_at.timestamp())} +0000"
+    moment = task.follow_up.since if task.follow_up else task.plan.created_at
+    at = f"{int(moment.timestamp())} +0000"
     environ = {**_PERSON, **_COMMITTER, "GIT_AUTHOR_DATE": at, "GIT_COMMITTER_DATE": at}
     git = Git(base.git.folder, environ=environ)
     arguments = ("commit-tree", f"{patch.commit}^{{tree}}", "-p", base.commit, "-F", "-")
     return (await git(*arguments, stdin=pull_text.commit_message(task).encode())).decode().strip()
 
 
-async def _push(git: Git, task: RunnerTask, target: Target, commit: str) -> None:
-    """Push with a lease on what is there now: nothing, this very commit, or an earlier commit of this job."""
+async def _push(git: Git, task: RunnerTask, target: Target, commit: str, on: str | None) -> None:
+    """Push with a lease on what is there now: nothing, this very commit, or an earlier commit of this job.
+
+    ``on``: the commit that ours stands on; nothing else may be there.
+    """
     url, ref = remote_url(target.repo_url), f"refs/heads/{target.branch}"
     listed = await git.text("ls-remote", url, ref)
     there = listed.split()[0] if listed else ""
     if there == commit:
         return
-    if there:
+    if on is not None and there != on:
+        raise ForgeError(_moved(target, there))
+    if there and on is None:
         await git("fetch", "-q", "--no-tags", url, ref)
         message = await git.text("log", "-1", "--format=%B", there)
         if pull_text.marker(task.job_id) not in message.splitlines():
@@ -131,6 +167,14 @@ async def _push(git: Git, task: RunnerTask, target: Target, commit: str) -> None
             )
     lease = f"--force-with-lease={ref}:{there}"
     await git("push", "-q", "--no-verify", lease, url, f"{commit}:{ref}", timeout=300)
+
+
+def _moved(target: Target, there: str) -> Failure:
+    if not there:
+        reason, action = f"Branch {target.branch} was deleted.", "There is nothing to do; start another fix."
+        return Failure(kind="repository", reason=reason, action=action)
+    reason = f"Somebody pushed {there[:12]} to {target.branch} while the agent worked."
+    return Failure(kind="infrastructure", reason=reason, action="It is tried again, on top of that commit.")
 
 
 def _explain(error: GitError, task: RunnerTask, target: Target) -> ForgeError:

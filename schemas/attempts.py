@@ -5,7 +5,7 @@ from typing import Literal
 from schemas.base import Message, Timestamp
 from schemas.clusters import Cluster
 from schemas.errors import Failure
-from schemas.jobs import ForkMode, Limits, Phase, Report, Usage
+from schemas.jobs import FollowUp, ForkMode, Limits, Phase, Report, Usage
 from schemas.plans import Plan
 
 
@@ -28,6 +28,7 @@ class RunnerTask(Message, frozen=True, kw_only=True):
     has_secret: bool = False
     resume_key: str | None = None  # artifact key of the bundle an earlier attempt saved
     approve_patch: str | None = None
+    follow_up: FollowUp | None = None  # work on this pull request's branch instead of a new one
     fork: ForkMode | None = None  # push to a fork where the token may not write; None: as the runner is set
     created_at: Timestamp
 

@@ -1,9 +1,9 @@
 """What the gateway keeps: projects, users, keys, source settings, and the lock of one live fix per cluster."""
 
-from typing import Any
+from typing import Any, Literal
 
 from schemas.base import Message, Timestamp
-from schemas.jobs import FixRequest
+from schemas.jobs import FixRequest, Remark
 
 
 class Project(Message, frozen=True, kw_only=True):
@@ -49,6 +49,20 @@ class FixLock(Message, frozen=True, kw_only=True):
     job_id: str
     request: FixRequest
     created_at: Timestamp
+
+
+class NextFollowUp(Message, frozen=True, kw_only=True):
+    """KV ``projects``, key ``next.<hash>``: what was said of a job's pull request while its cluster had a live job."""
+
+    job_id: str
+    project_id: str
+    cluster_id: str
+    delivery: str
+    reason: Literal["review", "checks"]
+    author: str
+    at: Timestamp
+    sha: str = ""
+    remarks: list[Remark] = []
 
 
 class IdempotentAnswer(Message, frozen=True, kw_only=True):

@@ -24,7 +24,8 @@ from runner_core.forges.github_calls import (
     said,
 )
 from runner_core.forges.github_forks import Forks
-from runner_core.protocols import ForgeError, Pull, PullDraft, Target, Tell, untold
+from runner_core.forges.github_reviews import follow
+from runner_core.protocols import Followed, ForgeError, Pull, PullDraft, Target, Tell, untold
 from runner_core.pull_text import marker
 from schemas.attempts import RunnerTask
 from schemas.errors import Failure
@@ -114,6 +115,9 @@ class GithubForge:
                 if last:
                     raise ForgeError(_silent(task, str(unknown))) from unknown
         raise AssertionError("unreachable")
+
+    async def followed(self, task: RunnerTask, token: str | None, tell: Tell = untold) -> Followed:
+        return await self._call(self._calls.read, task, token, tell, lambda repository: follow(repository, task))
 
     async def _look(self, task: RunnerTask, target: Target, token: str | None, tell: Tell) -> Pull | None:
         """GitHub's lists lag behind its writes: look again, ever less often, before anything is asked twice."""

@@ -10,9 +10,10 @@ from typing import Literal
 import msgspec
 
 from messaging.ports import Objects
-from runner_core.protocols import Pull, PullDraft, Target, Tell, untold
+from runner_core.protocols import Followed, ForgeError, Pull, PullDraft, Target, Tell, untold
 from runner_core.pull_text import marker
 from schemas.attempts import RunnerTask
+from schemas.errors import Failure
 
 
 class PullRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +83,10 @@ class LocalForge:
         )
         await self._objects.put(_name(task), msgspec.json.encode(record))
         return Pull(url=url, number=task.job_id, state="open")
+
+    async def followed(self, task: RunnerTask, token: str | None, tell: Tell = untold) -> Followed:
+        reason = "A local pull request has no reviews and no checks to follow up."
+        raise ForgeError(Failure(kind="repository", reason=reason, action="Start another fix instead."))
 
 
 def _name(task: RunnerTask) -> str:

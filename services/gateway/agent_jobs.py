@@ -35,6 +35,7 @@ def agent_job(view: JobView) -> dict[str, Any]:
         "plan_version": view.plan.version if view.plan else view.request.plan_version,
         "retry_of": view.request.retry_of,
         "requested_by": view.request.requested_by,
+        "follow_up_of": view.request.follow_up.of if view.request.follow_up else None,
         "cancel_requested": view.cancel_requested,
         "max_attempts": view.max_attempts,
         "failure": msgspec.to_builtins(failure) if failure else None,

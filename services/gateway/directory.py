@@ -15,7 +15,7 @@ from messaging.ports import Bus, CaughtUp, State
 from runtime import logs
 from schemas import subjects
 from schemas.base import Message, Timestamp
-from schemas.projects import ApiKey, IdempotentAnswer, Project, User
+from schemas.projects import ApiKey, IdempotentAnswer, NextFollowUp, Project, User
 
 T = TypeVar("T")
 log = logs.logger("gateway.directory")
@@ -98,19 +98,20 @@ class Shelf(Generic[T]):
 
 
 class Directory:
-    """The four shelves the gateway owns."""
+    """The shelves the gateway owns."""
 
     def __init__(self, bus: Bus) -> None:
         self.projects: Shelf[Project] = Shelf(bus.state(subjects.KV_PROJECTS, Project), "project")
         self.users: Shelf[User] = Shelf(bus.state(subjects.KV_PROJECTS, User), "user")
         self.keys: Shelf[ApiKey] = Shelf(bus.state(subjects.KV_PROJECTS, ApiKey), "key")
         self.sessions: Shelf[Session] = Shelf(bus.state(subjects.KV_PROJECTS, Session), "session")
+        self.next_follow_ups: Shelf[NextFollowUp] = Shelf(bus.state(subjects.KV_PROJECTS, NextFollowUp), "next")
         self.answers = bus.state(subjects.KV_PROJECTS, IdempotentAnswer)
 
     @property
     def shelves(self) -> Iterable[Shelf[Any]]:
         """All of them."""
-        return (self.projects, self.users, self.keys, self.sessions)
+        return (self.projects, self.users, self.keys, self.sessions, self.next_follow_ups)
 
     async def ready(self, seconds: float = 10.0) -> None:
         """Wait until every shelf has been read; raises TimeoutError."""

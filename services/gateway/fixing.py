@@ -15,7 +15,7 @@ from runtime import ids, logs
 from schemas import subjects
 from schemas.base import decode, encode
 from schemas.clusters import Cluster
-from schemas.jobs import CancelRequest, FixRequest, Job, Limits
+from schemas.jobs import CancelRequest, FixRequest, FollowUp, Job, Limits
 from schemas.plans import Plan
 from schemas.projects import FixLock, Project, SealedSecret
 from schemas.similarity import Footprint, marks_of, planned_files, refusal, still_open
@@ -43,6 +43,8 @@ class Wish:
     approve_patch: str | None = None
     force: bool = False
     limits: Limits = field(default_factory=Limits)
+    follow_up: FollowUp | None = None
+    plan: Plan | None = None  # of the job that is followed up: it is gone on with, whatever is planned by now
 
 
 async def cluster_of(gateway: Gateway, project: str, cluster_id: str) -> Cluster:
@@ -110,6 +112,8 @@ async def _waits(gateway: Gateway, project: str, cluster_id: str) -> bool:
 
 
 async def _plan(gateway: Gateway, project: str, wish: Wish) -> Plan | None:
+    if wish.plan is not None:
+        return wish.plan
     if wish.plan_version is not None:
         plan = await gateway.plans.version(project, wish.cluster_id, wish.plan_version)
         if plan is None:
@@ -128,7 +132,7 @@ def _request(gateway: Gateway, project: Project, cluster: Cluster, plan: Plan | 
     if plan is not None and plan.repo_url != repo_url and wish.plan_version is None:
         plan = None  # made for another repository: the orchestrator asks for one that fits
     return FixRequest(
-        job_id=ids.derived("job", project.id, wish.key) if wish.key else ids.new_id(),
+        job_id=id_of(project.id, wish.key) if wish.key else ids.new_id(),
         project_id=project.id,
         cluster_id=cluster.id,
         cluster=cluster,
@@ -137,7 +141,7 @@ def _request(gateway: Gateway, project: Project, cluster: Cluster, plan: Plan | 
         runner=wish.runner,
         plan_version=plan.version if plan else None,
         plan=structs.replace(plan, diff="") if plan else None,  # what led to the version is of no use to a runner
-        plan_named=wish.plan_version is not None,
+        plan_named=wish.plan_version is not None or wish.follow_up is not None,
         marks=marks_of(cluster),
         force=wish.force,
         limits=wish.limits,
@@ -145,9 +149,15 @@ def _request(gateway: Gateway, project: Project, cluster: Cluster, plan: Plan | 
         approve_patch=wish.approve_patch,
         has_secret=bool(wish.token),
         fork=stored(project, "fix").get("fork"),
+        follow_up=wish.follow_up,
         requested_by=wish.requested_by,
         created_at=gateway.clock.now(),
     )
+
+
+def id_of(project_id: str, key: str) -> str:
+    """The job that a wish with this key makes."""
+    return ids.derived("job", project_id, key)
 
 
 async def check_quota(gateway: Gateway, project: Project) -> None:

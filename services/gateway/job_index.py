@@ -18,6 +18,15 @@ from schemas.jobs import TERMINAL, FixRequest, JobStatus, Phase, Usage
 from schemas.similarity import Footprint, OpenWork, planned_files
 
 
+class FollowUpView(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose pull request a job works on again."""
+
+    of: str
+    round: int
+    pr_url: str
+    at: Timestamp
+
+
 class RequestView(msgspec.Struct, frozen=True, kw_only=True):
     """What lists need of a job's request; cluster evidence and plan are skipped while decoding."""
 
@@ -29,6 +38,7 @@ class RequestView(msgspec.Struct, frozen=True, kw_only=True):
     requested_by: str = "user"
     marks: list[str] = []
     runner: str | None = None
+    follow_up: FollowUpView | None = None
 
 
 class PlanView(msgspec.Struct, frozen=True, kw_only=True):

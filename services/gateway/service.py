@@ -15,6 +15,7 @@ from runtime import health, logs
 from runtime.clock import Clock, SystemClock
 from runtime.seal import KEY_BYTES, Sealer, SealError
 from runtime.settings import SettingsError
+from services.gateway import follow_ups
 from services.gateway.context import Gateway, assemble
 from services.gateway.dashboard import Dashboard
 from services.gateway.dispatch import GATEWAY, dispatch
@@ -50,7 +51,7 @@ async def running(settings: Settings, bus: Bus, clock: Clock | None = None) -> A
         settings, bus, clock or SystemClock(), admin_key=admin_key(settings), secret_key=secret_key(settings)
     )
     watches: list[Callable[[], Awaitable[None]]] = [shelf.run for shelf in gateway.directory.shelves]
-    watches += [gateway.jobs.run, gateway.plans.run, lambda: _sweep(gateway)]
+    watches += [gateway.jobs.run, gateway.plans.run, lambda: _sweep(gateway), lambda: follow_ups.run(gateway)]
     tasks = [asyncio.create_task(_forever(watch)) for watch in watches]
     try:
         if settings.default_project:

@@ -6,7 +6,7 @@ from typing import Final
 from messaging.ports import Out, Retry
 from messaging.worker import NO_OUTS, Context
 from runtime.logs import logger
-from schemas.jobs import JobEvent
+from schemas.jobs import TERMINAL, JobEvent
 from services.triage import model
 from services.triage.calls import Desk
 from services.triage.changes import Change
@@ -47,6 +47,7 @@ class JobEvents:
             await change.touch([row.id])
             target = change.rows[row.id]
             told = (target.status, target.job_id, target.github_pr_url) != (effect.status, effect.job_id, effect.pr_url)
+            told = told or (event.follow_up_of is not None and event.status in TERMINAL)
             target.status, target.job_id, target.job_n = effect.status, effect.job_id, effect.job_n
             target.github_pr_url, target.error_message = effect.pr_url, effect.error
             target.seen_at = target.seen_at or change.now

@@ -156,11 +156,25 @@ def job_effect(row: ClusterRow, event: JobEvent) -> JobEffect | None:
             return None
     elif row.job_id is not None and not live:
         return None
+    if event.follow_up_of is not None:
+        return _after_follow_up(row, event)
     status, error, message = _after_job(event)
     decided = row.status in ("resolved", "dismissed") and not (live and row.job_id != event.job_id)
     kept = row.status if decided else status
     url = event.pr_url or row.github_pr_url
     return JobEffect(kept, event.job_id, event.n, url, error, message)
+
+
+def _after_follow_up(row: ClusterRow, event: JobEvent) -> JobEffect:
+    """The cluster stays what it is: its pull request is there whatever becomes of another commit on it."""
+    reason = event.failure.reason if event.failure else event.message or "no reason was given"
+    told = {
+        "pending": f"A follow-up of the pull request is under way (job {event.job_id})",
+        "running": f"A follow-up of the pull request is under way (job {event.job_id})",
+        "success": f"Another commit was pushed to {event.pr_url}",
+    }
+    message = told.get(event.status, f"The follow-up made no commit: {reason}")
+    return JobEffect(row.status, event.job_id, event.n, event.pr_url or row.github_pr_url, row.error_message, message)
 
 
 def _after_job(event: JobEvent) -> tuple[ClusterStatus, str | None, str]:

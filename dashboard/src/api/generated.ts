@@ -134,8 +134,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Webhook of GitHub issues and comments
-         * @description GitHub's issues and issue comments. Signed by its source, or with an API key.
+         * Webhook of GitHub: issues, comments, pull requests of ours
+         * @description GitHub's issues and issue comments; pull requests of ours, their reviews and checks. Signed by its source, or with an API key.
          */
         post: operations["ingest_github"];
         delete?: never;
@@ -256,7 +256,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List clusters, newest activity first
+         * List clusters, newest first
          * @description A bare list, as ever; ``X-Next-Cursor`` when ``limit`` cut it. Least role: `viewer`.
          */
         get: operations["list_clusters"];
@@ -440,8 +440,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Merges that late evidence proposes
-         * @description Merges that late evidence proposes. Least role: `viewer`.
+         * Merges and splits that late evidence proposes
+         * @description Merges and splits that late evidence proposes. Least role: `viewer`.
          */
         get: operations["list_proposals"];
         put?: never;
@@ -462,8 +462,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Accept or refuse a proposed merge
-         * @description Accept (merge) or refuse (never again). Least role: `triager`.
+         * Accept or refuse a proposed merge or split
+         * @description Accept (it is done) or refuse (never again). Least role: `triager`.
          */
         post: operations["decide_proposal"];
         delete?: never;
@@ -1798,6 +1798,26 @@ export interface paths {
          * @description Ask the collector to read PostHog now; the events come in on their own. Least role: `ingest`.
          */
         post: operations["sync_posthog"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/polls": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Polled sources: progress, last error, when next
+         * @description One entry a repository, subreddit or PostHog project, by source and name. Least role: `viewer`.
+         */
+        get: operations["list_polls"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -3561,6 +3581,78 @@ export interface components {
             [key: string]: unknown;
         };
         /**
+         * Polled
+         * @description How far one source has been read. `last_error` is null after a good poll; `limited_until`: it told us to wait.
+         */
+        Polled: {
+            /** Source */
+            source: string;
+            /** Name */
+            name: string;
+            /**
+             * Polls
+             * @default 0
+             */
+            polls: number;
+            /**
+             * Reports
+             * @description Published since the beginning.
+             * @default 0
+             */
+            reports: number;
+            /**
+             * Last Reports
+             * @description Published by the last poll.
+             * @default 0
+             */
+            last_reports: number;
+            /**
+             * Failures
+             * @description In a row.
+             * @default 0
+             */
+            failures: number;
+            /**
+             * Last Error
+             * @default null
+             */
+            last_error: string | null;
+            /**
+             * Started At
+             * @default null
+             */
+            started_at: string | null;
+            /**
+             * Finished At
+             * @default null
+             */
+            finished_at: string | null;
+            /**
+             * Next At
+             * @default null
+             */
+            next_at: string | null;
+            /**
+             * Limited Until
+             * @default null
+             */
+            limited_until: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * Polls
+         * @description Everything that is polled in the project.
+         */
+        Polls: {
+            /** Items */
+            items: components["schemas"]["Polled"][];
+            /** Project Id */
+            project_id: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
          * PosthogSynced
          * @description What a synchronisation with PostHog brought.
          */
@@ -3689,7 +3781,7 @@ export interface components {
             fork: ("auto" | "never") | null;
             /**
              * Follow Ups
-             * @description How often review comments and failing checks of one pull request start another commit; null or 0: never.
+             * @description How often reviews and failing checks of one pull request start another commit; null or 0: never.
              * @default null
              */
             follow_ups: number | null;
@@ -4045,10 +4137,20 @@ export interface components {
              */
             environments: string[] | null;
             /**
+             * Allowed Environments
+             * @default null
+             */
+            allowed_environments: string[] | null;
+            /**
              * Levels
              * @default null
              */
             levels: string[] | null;
+            /**
+             * Allowed Levels
+             * @default null
+             */
+            allowed_levels: string[] | null;
             /**
              * Searches
              * @default null
@@ -4064,6 +4166,11 @@ export interface components {
              * @default null
              */
             monitors: string[] | null;
+            /**
+             * Allowed Monitors
+             * @default null
+             */
+            allowed_monitors: string[] | null;
             /**
              * Event Types
              * @default null
@@ -5437,6 +5544,7 @@ export interface operations {
                 /** @description The project; the default project when missing, 400 when there is none. */
                 project_id?: string;
                 limit?: number;
+                cursor?: string | null;
             };
             header?: never;
             path?: never;
@@ -8263,6 +8371,36 @@ export interface operations {
             404: components["responses"]["Problem404"];
             422: components["responses"]["Problem422"];
             500: components["responses"]["Problem500"];
+        };
+    };
+    list_polls: {
+        parameters: {
+            query?: {
+                /** @description The project; the default project when missing, 400 when there is none. */
+                project_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Polls"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
         };
     };
     root: {

@@ -87,6 +87,8 @@ async def retry_job(call: Call) -> dict[str, Any]:
         retry_of=job.id,
         force=body.force or old.force,
         limits=old.limits,
+        follow_up=old.follow_up,
+        plan=job.plan if old.follow_up else None,
     )
     return _started(call, await fixing.start(call.gateway, project, wish))
 
@@ -112,6 +114,8 @@ async def approve_job(call: Call) -> dict[str, Any]:
         retry_of=job.id,
         approve_patch=job.patch_key,
         limits=old.limits,
+        follow_up=old.follow_up,
+        plan=job.plan if old.follow_up else None,
     )
     return _started(call, await fixing.start(call.gateway, project, wish))
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from runtime import ids
-from services.gateway import idempotency, intake, reading
+from schemas.projects import Project
+from services.gateway import follow_ups, idempotency, intake, pull_events, reading
 from services.gateway.dispatch import authorise_in
 from services.gateway.intake import Taken
 from services.gateway.problems import Problem, invalid
@@ -54,7 +55,7 @@ async def ingest_posthog(call: Call) -> dict[str, Any]:
 
 
 async def ingest_github(call: Call) -> dict[str, Any]:
-    """GitHub's issues and issue comments."""
+    """GitHub's issues and issue comments; pull requests of ours, their reviews and checks."""
     return await _webhook(call, "github")
 
 
@@ -69,8 +70,17 @@ async def _webhook(call: Call, source: str) -> dict[str, Any]:
         raise Problem(401, "bad_signature", why.reason) from why
     if not settings["secrets"]:
         _needs_key(call, source)
+    event = call.request.headers.get("X-GitHub-Event", "")
+    if source == "github" and event in pull_events.EVENTS:
+        return _answer(call, await _pull_request(call, project, event))
     taken = await intake.take(call.gateway, project, source, call.body, settings)
     return _answer(call, taken)
+
+
+async def _pull_request(call: Call, project: Project, event: str) -> Taken:
+    """An event that may start work; GitHub's signature vouches for it, as for all that comes here."""
+    delivery = call.request.headers.get("X-GitHub-Delivery", "")[:100] or ids.derived("delivery", call.raw.decode())
+    return await follow_ups.take(call.gateway, project, event, call.body, delivery)
 
 
 def _headers(call: Call, source: str) -> Mapping[str, str]:
@@ -152,5 +162,10 @@ ROUTES = (
     _hook("/ingest/splunk/webhook", ingest_splunk, "Webhook of Splunk"),
     _hook("/ingest/datadog/webhook", ingest_datadog, "Webhook of Datadog"),
     _hook("/ingest/posthog/webhook", ingest_posthog, "Webhook of PostHog"),
-    _hook("/ingest/github/webhook", ingest_github, "Webhook of GitHub issues and comments", GITHUB_LIMIT),
+    _hook(
+        "/ingest/github/webhook",
+        ingest_github,
+        "Webhook of GitHub: issues, comments, pull requests of ours",
+        GITHUB_LIMIT,
+    ),
 )

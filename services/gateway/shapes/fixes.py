@@ -151,6 +151,7 @@ class AgentJob(Reply):
     plan_version: int | None = None
     retry_of: str | None = None
     requested_by: str | None = None
+    follow_up_of: str | None = Field(default=None, description="The job whose pull request this one works on again.")
     cancel_requested: str | None = None
     max_attempts: int | None = None
     failure: dict[str, Any] | None = None

@@ -68,6 +68,7 @@ class Project(Reply):
     runner: str | None = None
     concurrency: int | None = None
     fork: ForkMode | None = None
+    follow_ups: int | None = None
 
 
 class UserMade(Reply):
@@ -113,6 +114,12 @@ class ProjectEdit(Body):
     concurrency: int | None = Field(default=None, ge=1, le=1000, description="Fixes at once; null for the default.")
     fork: ForkMode | None = Field(
         default=None, description="`auto`: push to a fork where the token may not write; null: as the runner is set."
+    )
+    follow_ups: int | None = Field(
+        default=None,
+        ge=0,
+        le=10,
+        description="How often reviews and failing checks of one pull request start another commit; null or 0: never.",
     )
 
 

@@ -52,7 +52,7 @@ def _record(event: Create, now: datetime, rules: Rules) -> Job:
         request=slim,
         runner=request.runner or event.runner or rules.default_runner,
         max_attempts=rules.max_attempts,
-        branch=messages.branch_of(request.job_id),
+        branch=request.follow_up.branch if request.follow_up else messages.branch_of(request.job_id),
         phase_deadline=in_seconds(now, rules.queue, deadline),
         deadline=deadline,
         created_at=request.created_at,

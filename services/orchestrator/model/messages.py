@@ -40,6 +40,7 @@ def event_entry(job: Job, message: str) -> Outgoing:
         failure=job.failure if job.status in TERMINAL else None,
         usage=job.usage,
         message=message,
+        follow_up_of=job.request.follow_up.of if job.request.follow_up else None,
         at=job.updated_at,
     )
     subject = subjects.job_status(job.project_id, job.id)
@@ -76,7 +77,7 @@ def runner_task(job: Job) -> RunnerTask:
         plan=plan,
         repo_url=job.request.repo_url,
         base_branch=plan.base_branch,
-        base_commit=plan.base_commit,
+        base_commit="" if job.request.follow_up else plan.base_commit,
         branch=job.branch or branch_of(job.id),
         limits=job.request.limits,
         deadline=job.deadline,
@@ -84,6 +85,7 @@ def runner_task(job: Job) -> RunnerTask:
         resume_key=job.bundle_key,
         approve_patch=job.request.approve_patch,
         fork=job.request.fork,
+        follow_up=job.request.follow_up,
         created_at=job.updated_at,
     )
 

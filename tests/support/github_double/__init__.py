@@ -3,7 +3,7 @@
 
 ``async with github_double() as double``; ``double.add("shop/api", bare)``, then ``double.clone_url("shop/api")``
 and ``double.api_url``. Operations for faults: repo, find, create, fetch, push, installation, token, app,
-user, fork, branches.
+user, fork, branches, pull, reviews, comments, permission.
 """
 
 import asyncio
@@ -40,6 +40,9 @@ class Repo:
     parent: str | None = None
     ready_at: float = 0.0  # monotonic; a fork's git objects come after GitHub's answer
     pulls: list[dict[str, Any]] = field(default_factory=list)
+    reviews: list[dict[str, Any]] = field(default_factory=list)
+    comments: list[dict[str, Any]] = field(default_factory=list)
+    writers: set[str] = field(default_factory=set)
 
 
 class GithubDouble:
@@ -79,6 +82,10 @@ class GithubDouble:
         app.router.add_get(repo, self._rest("repo", self._repo))
         app.router.add_get(f"{repo}/pulls", self._rest("find", self._find))
         app.router.add_post(f"{repo}/pulls", self._rest("create", self._create))
+        app.router.add_get(f"{repo}/pulls/{{number}}", self._rest("pull", self._pull))
+        app.router.add_get(f"{repo}/pulls/{{number}}/reviews", self._rest("reviews", self._reviews))
+        app.router.add_get(f"{repo}/pulls/{{number}}/comments", self._rest("comments", self._comments))
+        app.router.add_get(f"{repo}/collaborators/{{login}}/permission", self._rest("permission", self._permission))
         app.router.add_get("/api/v3/user", self._user)
         app.router.add_post(f"{repo}/forks", self._rest("fork", self._forked))
         app.router.add_get(f"{repo}/branches", self._rest("branches", self._branches))
@@ -97,7 +104,7 @@ class GithubDouble:
             given = request.headers.get("Authorization", "").removeprefix("token ").removeprefix("Bearer ")
             name = f"{request.match_info['owner']}/{request.match_info['name']}"
             level = "write" if request.method == "POST" else "read"
-            refusal = self._refusal(given, name, "metadata" if operation == "repo" else "pull_requests", level)
+            refusal = self._refusal(given, name, _right(operation), level)
             if refusal is not None:
                 return problem(*refusal)
             repo = self.repos.get(name)
@@ -184,6 +191,20 @@ class GithubDouble:
         ]
         return web.json_response([_shown(pull) for pull in found])
 
+    async def _pull(self, repo: Repo, request: web.Request) -> web.Response:
+        number = int(request.match_info["number"])
+        found = next((pull for pull in repo.pulls if pull["number"] == number), None)
+        return problem(404, "Not Found") if found is None else web.json_response(_shown(found))
+
+    async def _reviews(self, repo: Repo, request: web.Request) -> web.Response:
+        return web.json_response(repo.reviews)
+
+    async def _comments(self, repo: Repo, request: web.Request) -> web.Response:
+        return web.json_response(repo.comments)
+
+    async def _permission(self, repo: Repo, request: web.Request) -> web.Response:
+        return web.json_response({"permission": "write" if request.match_info["login"] in repo.writers else "read"})
+
     async def _create(self, repo: Repo, request: web.Request) -> web.Response:
         body, owner = await request.json(), repo.name.split("/")[0]
         if not repo.writable and ":" not in body["head"]:
@@ -207,7 +228,8 @@ class GithubDouble:
             "draft": body.get("draft", False),
             "title": body["title"],
             "body": (body.get("body") or "").replace("\n", "\r\n"),  # as GitHub stores what browsers send
-            "head": {"ref": branch, "label": label},
+            "head": {"ref": branch, "label": label, "repo": {"full_name": source.name, "url": ""}},
+            "merged": False,
             "base": {"ref": body["base"], "label": f"{owner}:{body['base']}"},
             "_at": time.monotonic(),
         }
@@ -239,6 +261,10 @@ class GithubDouble:
             return await serve_git(repo.bare, r.match_info["rest"], r, repo.protected)
 
         return await suffer(fault, request, inner, _shape, self._stopping)
+
+
+def _right(operation: str) -> str:
+    return "metadata" if operation in ("repo", "permission") else "pull_requests"
 
 
 def problem(status: int, message: str, headers: dict[str, str] | None = None) -> web.Response:

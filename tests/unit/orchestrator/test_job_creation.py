@@ -4,6 +4,7 @@ from msgspec import structs
 
 from schemas.attempts import RunnerTask
 from schemas.base import decode, encode
+from schemas.jobs import FollowUp
 from schemas.plans import PlanRequest
 from services.orchestrator.model import decide
 from services.orchestrator.model.creation import fitted
@@ -154,3 +155,13 @@ def test_a_retry_uses_the_plan_of_the_job_it_retries_when_the_cluster_has_none()
     prior = structs.replace(Drive().create(), plan=plan(5))
     job = Drive().apply(Create(request("J2", with_plan=False, retry_of="J1"), prior=prior))
     assert (job.phase, job.plan_id) == ("queued", "plan-v5")
+
+
+def test_a_follow_up_works_on_the_pull_requests_branch_at_its_newest_commit() -> None:
+    follow_up = FollowUp(
+        of="J0", pr_url="u", number=7, branch="soulcaster/j0", round=1, reason="review", since=START, at=START
+    )
+    job = Drive().apply(Create(request(follow_up=follow_up, fork="auto"), slot=True))
+    task = decode(render(job, job.outbox[0]) or b"", RunnerTask)
+    assert (task.branch, task.base_commit, task.follow_up, task.fork) == ("soulcaster/j0", "", follow_up, "auto")
+    assert [event.follow_up_of for event in events(job)] == ["J0"]

@@ -85,6 +85,23 @@ def event(n: int, status: Any, job: str = "J1", **fields: Any) -> JobEvent:
                     runner="r", at=NOW, **fields)  # fmt: skip
 
 
+@pytest.mark.parametrize("status", ["running", "success", "failed", "cancelled", "needs_review"])
+def test_a_follow_up_leaves_the_cluster_with_its_pull_request(status: str) -> None:
+    held = row(status="pr_opened", job_id="J0", job_n=9, github_pr_url="https://x/pull/1")
+    started = model.job_effect(held, event(1, "pending", follow_up_of="J0"))
+    assert started is not None
+    held.job_id, held.job_n = started.job_id, started.job_n
+    told = event(2, status, follow_up_of="J0", failure=Failure(kind="no_changes", reason="nothing to do"))
+    after = model.job_effect(held, told)
+    assert after is not None
+    assert (started.status, after.status, after.error, after.pr_url) == (
+        "pr_opened",
+        "pr_opened",
+        None,
+        held.github_pr_url,
+    )
+
+
 def test_a_job_moves_its_cluster_and_old_news_do_not() -> None:
     held = row(job_id="J1", job_n=3, status="fixing")
     assert model.job_effect(held, event(3, "failed")) is None
