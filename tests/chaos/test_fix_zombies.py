@@ -68,7 +68,7 @@ async def test_a_push_that_outlives_its_runner_is_adopted_by_the_next_attempt(de
 
 
 @pytest.mark.timeout(240)
-async def test_a_token_taken_by_a_runner_that_dies_ends_the_job_with_what_to_do(tmp_path: Path) -> None:
+async def test_a_token_outlives_its_runner_and_is_gone_when_the_job_has_ended(tmp_path: Path) -> None:
     async with stack(tmp_path / "s") as at:
         cluster = await at.cluster()
         at.hold()
@@ -77,10 +77,7 @@ async def test_a_token_taken_by_a_runner_that_dies_ends_the_job_with_what_to_do(
         await at.restart("runner")
         at.release()
         job = await fix.judged()
-        assert job.status == "failed"
-        assert job.failure is not None
-        assert "token" in job.failure.reason
-        assert "again with the token" in job.failure.action
+        assert (job.status, job.attempt) == ("success", 2)
         await fix.left_nothing(job)
 
 
