@@ -11,7 +11,7 @@ BENCH_DATA ?= ../shared/bench
 # twice fails.
 pytest = $(BIN)/pytest -q $(1) || { echo "Once more, only what failed:"; $(BIN)/pytest -q --last-failed --last-failed-no-failures none $(1); }
 
-.PHONY: help setup demo test check format lint types imports unit integration chaos e2e page bench bench-clustering \
+.PHONY: help setup docs demo test check format lint types imports unit integration chaos e2e page bench bench-clustering \
         bench-localization generate lock up clean compose-credentials
 
 help: ## this list
@@ -77,6 +77,9 @@ bench-clustering: .venv/.ready ## score the clustering engine on BENCH_DATA
 
 bench-localization: .venv/.ready ## score candidate files on BENCH_DATA with git mirrors in MIRRORS
 	@$(BIN)/python -m benchmarks.localization.run --data $(BENCH_DATA)/localization --mirrors "$(MIRRORS)"
+
+docs: .venv/.ready ## the docs site in dist/docs; every link and anchor is checked
+	@$(BIN)/python -m cli.site --out dist/docs
 
 generate: .venv/.ready ## rewrite generated references: AsyncAPI, JSON Schema, OpenAPI, settings, types of the page
 	@$(BIN)/python -m schemas.generate --golden

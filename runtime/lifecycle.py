@@ -56,7 +56,7 @@ async def supervise(name: str, settings: S, serve: Serve[S]) -> int:
         port = int(getattr(settings, "health_port", 0))
         mine = health.here()
         if port:
-            await stack.enter_async_context(health.serve("127.0.0.1", port, mine))
+            await stack.enter_async_context(health.serve(getattr(settings, "health_host", "127.0.0.1"), port, mine))
         log.info("service.starting", health_port=port)
         work = asyncio.ensure_future(serve(settings, stop))
         await _first(work, stop)

@@ -16,7 +16,7 @@ _PREFIXED: dict[str, tuple[str, ...]] = {
     "gateway": ("GITHUB_", "QUOTA_", "INGEST_", "CORS_", "PLAN_WAIT_"),
     "orchestrator": ("CODING_AGENT_", "MAX_", "LIMIT_", "LEASE_", "RETRY_"),
     "planner": ("PLANNER_", "GIT_TIMEOUT_", "MODEL_"),
-    "triage": ("DATABASE_", "CLUSTERING_", "QUOTA_"),
+    "triage": ("DATABASE_", "CLUSTERING_", "NAMING_", "QUOTA_"),
     "collector": ("GITHUB_", "REDDIT_", "POSTHOG_", "COLLECTOR_"),
     "runner_sandbox": ("SANDBOX", "E2B_", "KILO", "RUNNER_", "MODEL_", "GITHUB_", "AGENT_"),
 }
@@ -101,7 +101,7 @@ def _own(service: str, instance: Instance, environ: Mapping[str, str]) -> dict[s
         }
     if service == "triage":
         default = f"sqlite+aiosqlite:///{layout.data / 'triage.db'}"
-        return {"DATABASE_URL": environ.get("DATABASE_URL") or default}
+        return {"DATABASE_URL": environ.get("DATABASE_URL") or default, **({} if model.replay else endpoint)}
     if service == "planner":
         return {} if model.replay else endpoint
     if service == "runner_sandbox":

@@ -19,7 +19,7 @@ from cli.embedded.layout import BROKER_CONFIG, DEFAULT_PROJECT, ROOT, Layout
 from cli.embedded.services import SERVICES, Instance, environment
 from cli.errors import CliError, Exit
 from messaging.ports import BusError
-from messaging.topology import provision
+from messaging.provision import provision
 from runtime.processes import Child, nats_server_binary
 
 STOP_SECONDS = 6.0

@@ -13,7 +13,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     nats_creds: Annotated[str, Meta(description="File with the broker's credentials, empty for none")] = ""
     log_level: Annotated[str, Meta(description="debug, info, warning or error")] = "info"
     log_format: Annotated[str, Meta(description="json or console")] = "json"
-    health_port: Annotated[int, Meta(description="Port of /livez, /readyz and /metrics on loopback; 0 for none")] = 0
+    health_port: Annotated[int, Meta(description="Port of /livez, /readyz and /metrics; 0 for none")] = 0
+    health_host: Annotated[str, Meta(description="Address of the health port; 0.0.0.0 for probes of a cluster.")] = (
+        "127.0.0.1"
+    )
     collector_interval_seconds: Annotated[float, Meta(description="Seconds between two polls of a feed", gt=0)] = 300.0
     collector_tick_seconds: Annotated[float, Meta(description="Seconds between two looks at what is due", gt=0)] = 1.0
     collector_claim_seconds: Annotated[

@@ -16,7 +16,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     nats_creds: Annotated[str, Meta(description="Credentials file or nkey seed file of this service.")] = ""
     log_level: Annotated[str, Meta(description="debug, info, warning or error.")] = "info"
     log_format: Annotated[str, Meta(description="json, or console for people.")] = "json"
-    health_port: Annotated[int, Meta(description="Extra loopback health port; 0 = none, the main port has it.")] = 0
+    health_port: Annotated[int, Meta(description="Extra health port; 0 = none, the main port has it.")] = 0
+    health_host: Annotated[str, Meta(description="Address of the health port; 0.0.0.0 for probes of a cluster.")] = (
+        "127.0.0.1"
+    )
     host: Annotated[str, Meta(description="Address to listen on; anything but loopback needs ADMIN_KEY.")] = "127.0.0.1"
     port: Annotated[int, Meta(description="Port to listen on; 0 takes a free one.")] = 8080
     public_url: Annotated[str, Meta(description="How browsers reach this gateway; empty = http://HOST:PORT.")] = ""

@@ -15,7 +15,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     nats_creds: Annotated[str, Meta(description="credentials file for NATS; empty for none")] = ""
     log_level: Annotated[str, Meta(description="debug, info, warning or error")] = "info"
     log_format: Annotated[str, Meta(description="json or console")] = "json"
-    health_port: Annotated[int, Meta(description="loopback port of /livez /readyz /metrics; 0 for none")] = 0
+    health_port: Annotated[int, Meta(description="Port of /livez /readyz /metrics; 0 for none")] = 0
+    health_host: Annotated[str, Meta(description="Address of the health port; 0.0.0.0 for probes of a cluster.")] = (
+        "127.0.0.1"
+    )
     coding_agent_runner: Annotated[
         str, Meta(description="runner of a fix that names none and whose project names none")
     ] = "sandbox_kilo"

@@ -15,7 +15,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     nats_creds: Annotated[str, Meta(description="credentials file for NATS; empty for none")] = ""
     log_level: Annotated[str, Meta(description="debug, info, warning or error")] = "info"
     log_format: Annotated[str, Meta(description="json or console")] = "json"
-    health_port: Annotated[int, Meta(description="loopback port of /livez /readyz /metrics; 0 for none")] = 0
+    health_port: Annotated[int, Meta(description="Port of /livez /readyz /metrics; 0 for none")] = 0
+    health_host: Annotated[str, Meta(description="Address of the health port; 0.0.0.0 for probes of a cluster.")] = (
+        "127.0.0.1"
+    )
     runner_id: Annotated[str, Meta(description="the runner's name, by which fixes are routed to it")] = "sandbox_kilo"
     runner_slots: Annotated[
         int, Meta(description="attempts at the same time, about 1.5 GB of memory each; 0: one for every two processors")

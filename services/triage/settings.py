@@ -16,8 +16,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = "sqlite:///triage.db"
     log_level: Annotated[str, Meta(description="debug, info, warning or error")] = "info"
     log_format: Annotated[str, Meta(description="json or console")] = "json"
-    health_port: Annotated[int, Meta(description="Port of /livez, /readyz and /metrics on loopback; 0 for none")] = 0
+    health_port: Annotated[int, Meta(description="Port of /livez, /readyz and /metrics; 0 for none")] = 0
+    health_host: Annotated[str, Meta(description="Address of the health port; 0.0.0.0 for probes of a cluster.")] = (
+        "127.0.0.1"
+    )
     clustering_vectors: Annotated[
         bool, Meta(description="Compare meanings by word vectors too (33 MB of memory); false: words only")
     ] = True
+    openai_api_key: Annotated[str, Meta(description="Key of the model endpoint; empty for servers without one")] = ""
+    openai_base_url: Annotated[str, Meta(description="OpenAI-compatible endpoint; empty: the OpenAI service")] = ""
+    openai_model: Annotated[
+        str, Meta(description="Model that writes titles and summaries of clusters; empty: they come from the evidence")
+    ] = ""
+    naming_calls_per_hour: Annotated[
+        int, Meta(description="Questions to that model in an hour; 0: none, whatever model is set", ge=0)
+    ] = 120
+    naming_seconds: Annotated[float, Meta(description="Longest time of one answer of the model", gt=0)] = 30.0
     clustering_batch: Annotated[int, Meta(description="Reports stored in one transaction", ge=1, le=1000)] = 256
+
+    @property
+    def has_model(self) -> bool:
+        """Whether a model may be asked: a name, an endpoint or a key, and a budget."""
+        return bool(self.openai_model and (self.openai_api_key or self.openai_base_url) and self.naming_calls_per_hour)

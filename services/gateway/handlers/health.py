@@ -1,16 +1,30 @@
 """Whether the house works: for people, for probes, for Prometheus."""
 
 import asyncio
+import contextlib
+from collections import Counter
 from collections.abc import Awaitable, Callable
+from typing import get_args
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 
+from messaging.ports import BusError
+from schemas import subjects
+from schemas.jobs import JobStatus
+from services.gateway.job_index import JobView
 from services.gateway.problems import Problem
 from services.gateway.shapes.house import HealthReport, Ready, Service
 from services.gateway.table import Answer, Call, Route
 
 PING_SECONDS = 3.0
+JOBS = Gauge("soulcaster_jobs", "Jobs kept, by status", ["status"])
+JOB_AGE = Gauge("soulcaster_oldest_live_job_seconds", "Age of the oldest job that has not ended; 0 without one")
+RUNNERS = Gauge(
+    "soulcaster_runners", "Runners alive; ready is no where one says why it cannot work", ["runner", "ready"]
+)
+SLOTS = Gauge("soulcaster_runner_slots", "Slots of the runners alive, busy and free", ["runner", "state"])
+DEAD_LETTERS = Gauge("soulcaster_dead_letters", "Messages that nobody could process")
 LIMITED = "limited: "  # alive, and everything but fixes works (no model is configured, say)
 
 
@@ -77,10 +91,41 @@ async def readyz(call: Call) -> Ready:
 
 
 async def metrics(call: Call) -> web.Response:
-    """Prometheus' text format."""
+    """Prometheus' text format. What the whole house has is read now; without the broker those figures are left out."""
+    await _measure(call)
     response = web.Response(body=generate_latest())
     response.headers["Content-Type"] = CONTENT_TYPE_LATEST
     return response
+
+
+async def _measure(call: Call) -> None:
+    gateway = call.gateway
+    for gauge in (JOBS, RUNNERS, SLOTS, DEAD_LETTERS, JOB_AGE):
+        gauge.clear()
+    projects = set(gateway.directory.projects.values)
+    counts: Counter[str] = Counter()
+    oldest = 0.0
+
+    def look(view: JobView) -> bool:
+        nonlocal oldest
+        counts[view.status] += 1
+        if not view.terminal:
+            oldest = max(oldest, (gateway.clock.now() - view.created_at).total_seconds())
+        return True
+
+    gateway.jobs.count(projects, look)
+    for status in get_args(JobStatus):
+        JOBS.labels(status).set(counts[status])
+    JOB_AGE.set(oldest)
+    with contextlib.suppress(BusError, TimeoutError):
+        async with asyncio.timeout(PING_SECONDS):
+            alive = [entry.value for entry in await gateway.runners.items() if entry.value is not None]
+            letters = await gateway.bus.count(subjects.DEAD)
+        for info in alive:
+            RUNNERS.labels(info.runner, "no" if info.problem else "yes").inc()
+            SLOTS.labels(info.runner, "busy").inc(info.busy)
+            SLOTS.labels(info.runner, "free").inc(max(0, info.slots - info.busy))
+        DEAD_LETTERS.set(letters)
 
 
 ROUTES = (

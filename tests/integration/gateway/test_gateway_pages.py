@@ -15,9 +15,11 @@ from schemas.base import decode, encode
 from schemas.errors import DeadLetter
 from schemas.jobs import FixRequest
 from schemas.runners import RunnerInfo
+from services.gateway.context import Gateway
 from services.gateway.settings import Settings
 from tests.integration.gateway.builders import NOW, everything, job, put_job
 from tests.integration.gateway.conftest import ScriptedTriage, started
+from tests.support.eventually import eventually
 
 Client = TestClient[Any, Any]
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -286,3 +288,17 @@ async def test_triage_away_is_503_and_names_itself(client: Client, bus: NatsBus)
     answer = await client.get("/clusters")
     assert (answer.status, (await answer.json())["code"]) == (503, "triage_unavailable")
     assert "Retry-After" in answer.headers
+
+
+async def test_metrics_tell_of_jobs_runners_and_dead_letters(client: Client, bus: NatsBus, gateway: Gateway) -> None:
+    for number, status in enumerate(("success", "success", "failed", "running")):
+        await put_job(bus, job(f"m{number}", status=status))
+    await eventually(lambda: gateway.jobs.total() == 4, within=30)
+    text = await (await client.get("/metrics")).text()
+    figures = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    assert figures['soulcaster_jobs{status="success"}'] == "2.0"
+    assert figures['soulcaster_jobs{status="failed"}'] == "1.0"
+    assert figures['soulcaster_jobs{status="pending"}'] == "0.0"
+    assert float(figures["soulcaster_oldest_live_job_seconds"]) > 0
+    assert figures["soulcaster_dead_letters"] == "0.0"
+    assert "soulcaster_http_requests_total" in text

@@ -20,6 +20,7 @@ lifecycle.GRACE_SECONDS = 1.0
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: str = "info"
     health_port: int = 0
+    health_host: str = "127.0.0.1"
     how: str = "orderly"
 
 async def ping(): pass
