@@ -24,7 +24,7 @@ from runner_core.metering import Meter
 from runner_core.outcomes import AttemptFailed, Outcome, Stopped, internal, log_cap
 from runner_core.patch import PatchError
 from runner_core.protocols import ForgeError, SandboxError
-from runner_core.reaping import LOCK
+from runner_core.reaping import lock_of
 from runner_core.secrets_box import SecretBox
 from runner_core.source import SourceError
 from runner_core.steps import work
@@ -58,8 +58,9 @@ class Attempt:
         hold = asyncio.create_task(self.lease.hold())
         started = time.monotonic()
         try:
-            await asyncio.to_thread(folder.mkdir, 0o700, parents=True, exist_ok=True)
-            alive = Hold.take(folder / LOCK)
+            await asyncio.to_thread(self._kit.folder.mkdir, 0o700, parents=True, exist_ok=True)
+            alive = await asyncio.to_thread(Hold.make, lock_of(folder))
+            await asyncio.to_thread(folder.mkdir, 0o700)
             outcome = await self._outcome(folder)
             if outcome is not None:
                 await self.lease.finish(outcome)
@@ -71,6 +72,7 @@ class Attempt:
             await asyncio.wait({hold})
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
             if alive is not None:
+                lock_of(folder).unlink(missing_ok=True)
                 alive.release()
 
     async def _outcome(self, folder: Path) -> Outcome | None:

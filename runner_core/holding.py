@@ -1,9 +1,14 @@
-"""Who lives: a lock file that is held as long as its process lives, and free at once when it was killed."""
+"""Who lives: a lock file that is held as long as its process lives, and free at once when it was killed.
 
-import contextlib
+A lock file has its name only while it is held: it is locked under another name first. Whoever finds it free may remove
+what it stands for, and looking whether it is free never gets into its owner's way.
+"""
+
 import fcntl
 import os
 from pathlib import Path
+
+from runtime.ids import new_id
 
 
 class Hold:
@@ -13,15 +18,18 @@ class Hold:
         self._descriptor = descriptor
 
     @staticmethod
-    def take(path: Path) -> "Hold | None":
-        """None when somebody alive holds it. Raises OSError when the folder is missing."""
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return None
-        return Hold(descriptor)
+    def make(path: Path) -> "Hold":
+        """A lock file that did not exist, held from its first moment on. Raises OSError when the folder is missing."""
+        while True:
+            fresh = path.with_name(f".{path.name}.{new_id()}")
+            descriptor = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                os.rename(fresh, path)
+            except FileNotFoundError:  # somebody who clears up took it for a dead one's before it was locked
+                os.close(descriptor)
+                continue
+            return Hold(descriptor)
 
     def release(self) -> None:
         """Idempotent."""
@@ -32,10 +40,14 @@ class Hold:
 
 def is_held(path: Path) -> bool:
     """Whether somebody alive holds it; False when it does not exist."""
-    with contextlib.suppress(OSError):
-        if path.exists():
-            hold = Hold.take(path)
-            if hold is None:
-                return True
-            hold.release()
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
     return False

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 from runner_core.holding import is_held
 from runner_core.kit import Kit
@@ -11,7 +12,11 @@ from runtime.logs import logger
 
 log = logger("runner.reaper")
 SWEEP_SECONDS = 60.0
-LOCK = "lock"  # in an attempt's folder, held while the attempt lives
+
+
+def lock_of(folder: Path) -> Path:
+    """The lock file of an attempt's folder, beside it: made before the folder and removed after it."""
+    return folder.with_name(f"{folder.name}.lock")
 
 
 class Reaper:
@@ -40,7 +45,10 @@ class Reaper:
     def _folders(self) -> None:
         if not self._kit.folder.is_dir():
             return
-        for folder in self._kit.folder.iterdir():
-            if (folder / LOCK).exists() and not is_held(folder / LOCK):
-                shutil.rmtree(folder, ignore_errors=True)
-                log.info("folder.reaped", folder=folder.name)
+        for path in list(self._kit.folder.iterdir()):
+            if path.is_dir() and not is_held(lock_of(path)):
+                shutil.rmtree(path, ignore_errors=True)
+                lock_of(path).unlink(missing_ok=True)
+                log.info("folder.reaped", folder=path.name)
+            elif path.is_file() and not is_held(path) and not path.with_suffix("").is_dir():
+                path.unlink(missing_ok=True)

@@ -56,7 +56,7 @@ class Cgroup:
 
 
 async def remove(cgroup: Cgroup) -> None:
-    """Sweep until the group is gone, for at most 5 s; what is left then is found by the next start's reaping."""
+    """Sweep until the group is gone, for at most 5 s; what is left then is removed by ``Remains``."""
     for _ in range(250):
         if cgroup.sweep():
             return
@@ -81,6 +81,13 @@ def existing(name: str, parent: str = "") -> Cgroup:
     """The group of that name as an earlier process may have left it."""
     homes = (ROOT / "memory", ROOT / "pids", _own_v2(parent))
     return Cgroup(tuple(folder for home in homes if (folder := home / (PREFIX + name)).is_dir()))
+
+
+def remove_empty(cgroup: Cgroup) -> None:
+    """Remove its folders, but for those that are in use: the kernel refuses."""
+    for folder in cgroup.folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def _create_v1(name: str, memory_bytes: int, processes: int) -> Cgroup | None:

@@ -20,11 +20,13 @@ from schemas.errors import Failure
 from services.runner_sandbox import cgroups, files
 from services.runner_sandbox.bubblewrap import Bubblewrap, View, arguments, probe
 from services.runner_sandbox.process import Launch, Limits, Running, run
+from services.runner_sandbox.remains import Remains
 from services.runner_sandbox.toolchains import Toolchains
 
 RELAY = "/run/soulcaster/relay.py"
 MODEL_SOCKET = "/run/soulcaster/model.sock"
 MODEL_PORT = 8088
+FRESH = ".new-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,7 @@ class LocalProvider:
         self._folder, self._toolchains, self._cgroup_parent = folder, toolchains, cgroup_parent
         self._bubblewrap: Bubblewrap | None = None
         self._holds: dict[str, Hold] = {}
+        self._remains = Remains(folder, cgroup_parent)
 
     async def probe(self) -> Failure | None:
         found = await probe(self._toolchains)
@@ -178,6 +181,7 @@ class LocalProvider:
         )
 
     async def find_by_tag(self, runner: str) -> list[Found]:
+        await self._remains.clear()
         return find(self._folder, runner, self._holds.keys())
 
     async def destroy(self, sandbox_id: str) -> None:
@@ -191,15 +195,17 @@ class LocalProvider:
 
 
 def make_folders(folder: Path, tag: Tag) -> Hold:
-    """A sandbox's folders, its tag written early so that whatever follows can be found again; held while we live."""
-    folder.mkdir(parents=True, mode=0o700)
-    hold = Hold.take(folder / "lock")
-    assert hold is not None, "the folder is new"
-    (folder / "tag.json").write_bytes(msgspec.json.encode(tag))
+    """A sandbox's folders, held while we live. They have their name only when tag and lock are in them, so that
+    whatever is seen of them can be told dead from alive."""
+    fresh = folder.with_name(FRESH + folder.name)
+    fresh.mkdir(parents=True, mode=0o700)
+    hold = Hold.make(fresh / "lock")
+    (fresh / "tag.json").write_bytes(msgspec.json.encode(tag))
     for name in ("inbox", "workspace", "home"):
-        (folder / name).mkdir()
-    (folder / "passwd").write_text("agent:x:1000:1000:agent:/home/agent:/bin/sh\n")
-    (folder / "hosts").write_text("127.0.0.1 localhost sandbox\n")
+        (fresh / name).mkdir()
+    (fresh / "passwd").write_text("agent:x:1000:1000:agent:/home/agent:/bin/sh\n")
+    (fresh / "hosts").write_text("127.0.0.1 localhost sandbox\n")
+    fresh.rename(folder)
     return hold
 
 

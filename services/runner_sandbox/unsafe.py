@@ -21,6 +21,7 @@ from schemas.errors import Failure
 from services.runner_sandbox import files
 from services.runner_sandbox.local import Place, erase, find, make_folders
 from services.runner_sandbox.process import Launch, Limits, Running, run
+from services.runner_sandbox.remains import Remains
 from services.runner_sandbox.toolchains import SYSTEM_PATH, Toolchains
 
 log = logger("runner.unsafe")
@@ -116,6 +117,7 @@ class UnsafeProvider:
     def __init__(self, folder: Path, toolchains: Toolchains) -> None:
         self._folder, self._toolchains = folder, toolchains
         self._mine: set[str] = set()
+        self._remains = Remains(folder, "")
         log.warning("sandbox.unsafe", reason="SANDBOX_LOCAL_UNSAFE=1: agents run without isolation")
 
     async def probe(self) -> Failure | None:
@@ -136,6 +138,7 @@ class UnsafeProvider:
         return UnsafeSandbox(sandbox_id, Place(folder, layout), spec, self._toolchains, hold)
 
     async def find_by_tag(self, runner: str) -> list[Found]:
+        await self._remains.clear()
         return find(self._folder, runner, self._mine)
 
     async def destroy(self, sandbox_id: str) -> None:

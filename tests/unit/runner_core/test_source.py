@@ -1,6 +1,7 @@
 """Where the base commit comes from."""
 
 import asyncio
+import threading
 from pathlib import Path
 
 import pytest
@@ -68,12 +69,33 @@ async def test_git_ends_with_its_time_and_its_output(tmp_path: Path) -> None:
         await Git(tmp_path)("-c", "alias.wait=!sleep 30", "wait", timeout=0.3)
 
 
-def test_a_lock_is_held_once_and_free_after_release(tmp_path: Path) -> None:
-    hold = Hold.take(tmp_path / "lock")
-    assert hold is not None
+def test_a_lock_is_held_until_its_release(tmp_path: Path) -> None:
+    hold = Hold.make(tmp_path / "lock")
     assert is_held(tmp_path / "lock")
-    assert Hold.take(tmp_path / "lock") is None
     hold.release()
     hold.release()
     assert not is_held(tmp_path / "lock")
     assert not is_held(tmp_path / "nothing")
+    assert [path.name for path in tmp_path.iterdir()] == ["lock"]
+
+
+def test_no_lock_is_ever_seen_free_while_its_owner_lives_however_often_it_is_looked_at(tmp_path: Path) -> None:
+    over, seen_free = threading.Event(), []
+
+    def look() -> None:
+        while not over.is_set():
+            for path in list(tmp_path.iterdir()):
+                if not is_held(path):
+                    if not path.name.startswith("."):
+                        seen_free.append(path.name)
+                    path.unlink(missing_ok=True)
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    holds = [Hold.make(tmp_path / f"{number}.lock") for number in range(300)]
+    over.set()
+    watcher.join()
+    assert seen_free == []
+    assert all(is_held(tmp_path / f"{number}.lock") for number in range(300))
+    for hold in holds:
+        hold.release()
