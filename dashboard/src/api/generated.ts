@@ -1913,7 +1913,7 @@ export interface paths {
         };
         /**
          * Prometheus metrics
-         * @description Prometheus' text format. Open to all.
+         * @description Prometheus' text format. What the whole house has is read now; without the broker those figures are left out. Open to all.
          */
         get: operations["metrics"];
         put?: never;
@@ -2870,7 +2870,7 @@ export interface components {
             id: string;
             cluster_id: string;
             /** @enum {unknown} */
-            kind: "created" | "dismissed" | "edited" | "job" | "merged" | "moved" | "proposed" | "regressed" | "relinked" | "reopened" | "resolved" | "snoozed" | "split" | "undone";
+            kind: "created" | "dismissed" | "edited" | "job" | "merged" | "moved" | "proposed" | "regressed" | "relinked" | "reopened" | "resolved" | "snoozed" | "split" | "undone" | "worded";
             actor: string;
             at: string;
             message: string;
