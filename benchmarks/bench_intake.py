@@ -23,8 +23,8 @@ from pathlib import Path
 import aiohttp
 
 from benchmarks.measure import main, milliseconds, tell
-from messaging import topology
 from messaging.connection import connect
+from messaging.provision import provision
 from runtime.ids import new_id
 from schemas import subjects
 from schemas.clusters import Cluster
@@ -217,7 +217,7 @@ async def killed(folder: Path) -> None:
     async with AsyncExitStack() as held:
         folder.mkdir()  # noqa: ASYNC240 - before anything runs
         nats = await held.enter_async_context(running(folder / "nats"))
-        await topology.provision(nats.url)
+        await provision(nats.url)
         bus = await connect(nats.url, service="test")
         held.push_async_callback(bus.close)
         at = triage_stack.Stack(bus, nats.url, f"sqlite:///{folder / 'triage.db'}")

@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 import uvloop
 
-from messaging.topology import provision
+from messaging.provision import provision
 from tests.support.nats_server import NatsServer, running
 
 

@@ -1,7 +1,7 @@
 """Applying the topology: create what is missing, update what differs, touch nothing else."""
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from messaging import jetstream
 from messaging.link import Link
@@ -16,9 +16,6 @@ from messaging.topology import (
 )
 from runtime.logs import logger
 
-if TYPE_CHECKING:
-    from messaging.connection import NatsBus
-
 log = logger("messaging.provisioning")
 _NS: Final = 1_000_000_000
 _TRY_SECONDS: Final = 3.0  # a cluster without a leader yet answers nothing at all
@@ -26,13 +23,13 @@ _ALL_SECONDS: Final = 60.0
 
 
 async def apply(
-    bus: "NatsBus", profile: Profile, *, runners: tuple[str, ...] = (), streams: list[StreamSpec] | None = None
+    link: Link, profile: Profile, *, runners: tuple[str, ...] = (), streams: list[StreamSpec] | None = None
 ) -> None:
     """All streams, then all consumers. ``streams`` replaces the table in tests of small limits."""
     for spec in streams if streams is not None else all_streams():
-        await ensure_stream(bus.link, spec, profile)
+        await ensure_stream(link, spec, profile)
     for consumer in [*CONSUMERS.values(), *(runner_consumer(name) for name in dict.fromkeys(runners))]:
-        await _write_consumer(bus.link, consumer)
+        await _write_consumer(link, consumer)
 
 
 async def _ask(link: Link, verb: str, body: object = None) -> jetstream.Reply:

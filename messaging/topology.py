@@ -1,12 +1,10 @@
-"""Streams, consumers and buckets as data, in one table; ``python -m messaging.topology`` applies it.
+"""Streams, consumers and buckets as data, in one table; ``python -m messaging.provision`` applies it.
 
 Every stream has a byte limit. Work queues refuse when full (the publisher sees ``Full``); the others drop the oldest.
 Consumers have no delivery limit: after one, a work-queue message would stay, invisible, for ever. The worker counts
 deliveries itself and dead-letters.
 """
 
-import argparse
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -202,31 +200,3 @@ async def ensure_runner(bus: "Bus", runner: str) -> Consumer:
     consumer = runner_consumer(runner)
     await bus.ensure_consumer(consumer)
     return consumer
-
-
-async def provision(url: str, profile: str = "embedded", *, creds: str = "", runners: tuple[str, ...] = ()) -> None:
-    """Create or update everything above, and the consumers of the known runners. Safe to repeat and to run twice."""
-    from messaging.connection import connect
-    from messaging.provisioning import apply
-
-    bus = await connect(url, service="provisioner", creds=creds)
-    try:
-        await apply(bus, PROFILES[profile], runners=(*KNOWN_RUNNERS, *runners))
-    finally:
-        await bus.close()
-
-
-def main(argv: list[str] | None = None) -> int:
-    """The command line of the provisioner."""
-    parser = argparse.ArgumentParser(prog="python -m messaging.topology", description=main.__doc__)
-    parser.add_argument("--url", default="nats://127.0.0.1:4222")
-    parser.add_argument("--profile", choices=sorted(PROFILES), default="embedded")
-    parser.add_argument("--creds", default="", help="file with user:password, or a .creds file")
-    parser.add_argument("--runner", action="append", default=[], help="id of one more runner; may be repeated")
-    options = parser.parse_args(argv)
-    asyncio.run(provision(options.url, options.profile, creds=options.creds, runners=tuple(options.runner)))
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

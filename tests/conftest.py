@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest_asyncio
 
-from messaging import topology
 from messaging.connection import NatsBus, connect
 from messaging.memory import MemoryBroker, MemoryBus
+from messaging.provision import provision
 from tests.support.nats_server import NatsServer, running
 
 
@@ -21,7 +21,7 @@ async def nats(tmp_path: Path) -> AsyncIterator[NatsServer]:
 @pytest_asyncio.fixture
 async def bus(nats: NatsServer) -> AsyncIterator[NatsBus]:
     """A connection to that server with the embedded topology in place."""
-    await topology.provision(nats.url)
+    await provision(nats.url)
     connection = await connect(nats.url, service="test")
     try:
         yield connection

@@ -58,7 +58,7 @@ async def make_bus(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
         return
     async with running(tmp_path / "nats") as server:
         first = await connect(server.url, service="provisioner")
-        await provisioning.apply(first, PROFILES["embedded"], streams=streams)
+        await provisioning.apply(first.link, PROFILES["embedded"], streams=streams)
         opened.append(first)
 
         async def over_nats(service: str) -> Bus:

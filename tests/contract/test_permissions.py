@@ -12,7 +12,8 @@ from messaging import permissions
 from messaging.connection import NatsBus, connect
 from messaging.link import NotPermitted
 from messaging.ports import BusError, Call, CaughtUp, Delivery, Unavailable
-from messaging.topology import provision, runner_consumer
+from messaging.provision import provision
+from messaging.topology import runner_consumer
 from schemas.catalog import Channel
 from schemas.generate import channels
 from schemas.triage import OPERATIONS

@@ -16,8 +16,8 @@ import aiohttp
 
 from cli.embedded.layout import DEFAULT_PROJECT, ROOT, Layout
 from cli.embedded.services import Instance, Model, environment
-from messaging import topology
 from messaging.connection import NatsBus, connect
+from messaging.provision import provision
 from runtime.processes import Child, free_port
 from tests.support.attempts import repository
 from tests.support.embedded import environ
@@ -85,7 +85,7 @@ class Stack:
         """Start a service, or the broker after a kill."""
         if name == BROKER:
             await self.nats.start()
-            await topology.provision(self.nats.url)  # as `soulcaster up` does: a bucket in memory is gone
+            await provision(self.nats.url)  # as `soulcaster up` does: a bucket in memory is gone
             return
         module = "runner_sandbox" if name.startswith("runner") else name
         binary = {"KILO_BINARY": str(self.agent / "kilo")} if module == "runner_sandbox" else {}
@@ -168,7 +168,7 @@ async def stack(
     """A ready stack; ``changes`` are settings of all its services. Everything is gone afterwards."""
     async with AsyncExitStack() as held:
         nats = await held.enter_async_context(running_nats(folder / "nats"))
-        await topology.provision(nats.url)
+        await provision(nats.url)
         bus = await connect(nats.url, service="test")
         held.push_async_callback(bus.close)
         built = Stack(folder, nats, bus, changes, model_url)

@@ -8,7 +8,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from messaging import topology
+from messaging.provision import provision
 from runtime import seal
 from runtime.processes import Child, free_port
 from tests.integration.gateway.conftest import ADMIN_KEY
@@ -46,7 +46,7 @@ async def test_settings_that_leave_the_door_open_end_with_78_and_say_what_to_do(
 
 
 async def test_a_stop_signal_ends_streams_and_process_in_order_within_seconds(nats: NatsServer) -> None:
-    await topology.provision(nats.url)
+    await provision(nats.url)
     port = free_port()
     values = {"NATS_URL": nats.url, "PORT": str(port), "ADMIN_KEY": ADMIN_KEY, "SOULCASTER_SECRET_KEY": seal.new_key()}
     child = await Child.start("gateway", COMMAND, env=environment(**values), cwd=ROOT)
@@ -73,7 +73,7 @@ async def _alive(session: aiohttp.ClientSession, base: str) -> bool:
 
 
 async def test_what_is_not_http_is_refused_and_harms_nobody(nats: NatsServer) -> None:
-    await topology.provision(nats.url)
+    await provision(nats.url)
     port = free_port()
     values = {"NATS_URL": nats.url, "PORT": str(port), "ADMIN_KEY": ADMIN_KEY, "SOULCASTER_SECRET_KEY": seal.new_key()}
     child = await Child.start("gateway", COMMAND, env=environment(**values), cwd=ROOT)

@@ -12,8 +12,8 @@ from aiohttp.test_utils import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from messaging import topology
 from messaging.connection import connect
+from messaging.provision import provision
 from services.gateway import openapi
 from services.gateway.settings import Settings
 from tests.integration.gateway.builders import cluster, job, plan, publish_cluster, put_job, record
@@ -100,7 +100,7 @@ async def _house(folder: Path) -> Any:
         github_api_url="http://127.0.0.1:9",
     )
     async with running(folder) as server:
-        await topology.provision(server.url)
+        await provision(server.url)
         bus = await connect(server.url, service="test")
         served = await bus.serve("triage.*", ScriptedTriage())
         async with started(house, bus) as (gateway, client):

@@ -9,7 +9,7 @@ import msgspec
 from messaging.connection import NatsBus, connect
 from messaging.logpipe import LogPublisher
 from messaging.ports import Stored
-from messaging.topology import provision
+from messaging.provision import provision
 from schemas.base import decode
 from schemas.logs import LogChunk
 from tests.support.eventually import eventually

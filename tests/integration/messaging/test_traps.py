@@ -11,8 +11,9 @@ import pytest
 from messaging import provisioning
 from messaging.connection import NatsBus, connect
 from messaging.ports import Bus, BusError, Call, CaughtUp, Entry, Stored, Unavailable
+from messaging.provision import provision
 from messaging.state import NatsState
-from messaging.topology import BUCKETS, PROFILES, Consumer, provision
+from messaging.topology import BUCKETS, PROFILES, Consumer
 from runtime import telemetry
 from schemas.runners import RunnerInfo
 from tests.support.eventually import eventually
