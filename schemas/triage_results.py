@@ -137,6 +137,7 @@ HistoryKind = Literal[
     "regressed",
     "relinked",
     "proposed",
+    "worded",
     "undone",
     "job",
 ]

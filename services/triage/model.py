@@ -52,11 +52,14 @@ def _folded(text: str) -> str:
     return " ".join(_WORDS.findall(text.lower()))
 
 
-def summary(facts: Facts) -> str:
-    """What breaks, where, for whom, since when, how often: sentences from the evidence alone."""
-    lines = [_what(facts.evidence), _extent(facts)]
+def summary(facts: Facts, said: str | None = None) -> str:
+    """What breaks, where, for whom, since when, how often: sentences from the evidence alone.
+
+    ``said``: what a model wrote leads instead of the exception and a quotation; numbers are always counted here.
+    """
+    lines = [said or _what(facts.evidence), _extent(facts)]
     where = _places(facts.evidence)
-    quote = _quote(facts.evidence)
+    quote = "" if said else _quote(facts.evidence)
     return "\n".join(line for line in [*lines, where, quote] if line)
 
 
@@ -118,10 +121,12 @@ def refreshed(row: ClusterRow, facts: Facts | None, now: datetime) -> ClusterRow
     found.suggested_repo_url = repository(facts.repositories)
     if "github_repo_url" not in row.edited:
         found.github_repo_url = repository(facts.chosen)  # a suggestion is never a default: a person confirms it
+    if found.worded is not None and 2 * facts.count <= found.worded.count:
+        found.worded = None  # most of what the model had read has left
     if "title" not in row.edited:
-        found.title = title(facts.evidence)
+        found.title = found.worded.title if found.worded else title(facts.evidence)
     if "summary" not in row.edited:
-        found.summary = summary(facts)
+        found.summary = summary(facts, found.worded.what if found.worded else None)
     found.issue_title = found.title
     found.issue_description = found.summary
     return found

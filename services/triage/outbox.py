@@ -1,6 +1,7 @@
 """Messages that a committed change implies: published in order, then forgotten; a crash repeats the same ids."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from messaging.ports import Bus, BusError, TooLarge
@@ -19,6 +20,7 @@ class Outbox:
 
     def __init__(self, database: Database, bus: Bus) -> None:
         self._database, self._bus = database, bus
+        self.heard: Callable[[str], None] | None = None  # told the subject of each message once it is published
         self._one = asyncio.Lock()
 
     async def flush(self) -> None:
@@ -56,6 +58,9 @@ class Outbox:
         await asyncio.gather(*(self._lane(gate, subject, lane) for subject, lane in lanes.items()))
         async with self._database.write() as connection:
             await work.published(connection, waiting[-1][0])
+        if self.heard is not None:
+            for subject in lanes:
+                self.heard(subject)
         return True
 
     async def _lane(self, gate: asyncio.Semaphore, subject: str, lane: list[tuple[str, bytes]]) -> None:

@@ -18,10 +18,11 @@ LIST_TEXT: Final = 4_000  # characters of a long text inside a list
 
 
 class Worded(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model wrote for a cluster that had ``count`` reports: ``what`` leads the summary, facts follow it."""
+    """What a model wrote for a cluster of ``count`` reports from ``sources``; ``what`` leads the summary."""
 
     by: str
     count: int
+    sources: list[str]
     title: str
     what: str
 

@@ -9,6 +9,7 @@ from messaging.connection import connect
 from messaging.ports import Bus, BusError
 from messaging.worker import BatchWorker, Worker
 from runtime import health
+from runtime.clock import SystemClock
 from runtime.ids import new_id
 from runtime.logs import logger
 from schemas.feedback import FeedbackItem
@@ -19,6 +20,7 @@ from services.triage.grouping import Grouping
 from services.triage.intake import Intake
 from services.triage.job_events import JobEvents
 from services.triage.lease import RENEW_SECONDS, SECONDS, Lease, LeaseLost
+from services.triage.namer import Namer
 from services.triage.operations import TABLE
 from services.triage.outbox import Outbox
 from services.triage.settings import Settings
@@ -134,7 +136,8 @@ async def _work(settings: Settings, over: asyncio.Event, database: Database, bus
     jobs = Worker(bus, "triage-jobs", JobEvents(desk).handle, JobEvent, slots=1)
     try:
         async with _served(bus, Switchboard(desk, TABLE)):
-            await _together(outbox.run(over), _caught_up(intake, over), reports.run(over), jobs.run(over))
+            parts = (outbox.run(over), _caught_up(intake, over), reports.run(over), jobs.run(over))
+            await _together(*parts, _worded(settings, desk, over))
     finally:
         grouping.close()
 
@@ -147,6 +150,24 @@ async def _served(bus: Bus, switchboard: Switchboard) -> AsyncIterator[None]:
         yield
     finally:
         await served.stop()
+
+
+async def _worded(settings: Settings, desk: Desk, over: asyncio.Event) -> None:
+    """Titles and summaries by a model, where one is configured."""
+    if not settings.has_model:
+        return
+    from services.triage.asking import OpenAIModel, Unanswered  # heavy: loaded only where a model is configured
+
+    model = OpenAIModel(
+        settings.openai_model, key=settings.openai_api_key, base_url=settings.openai_base_url,
+        seconds=settings.naming_seconds,
+    )  # fmt: skip
+    namer = Namer(desk, model, Unanswered, SystemClock(), per_hour=settings.naming_calls_per_hour)
+    desk.outbox.heard = namer.notice
+    try:
+        await namer.run(over)
+    finally:
+        await model.close()
 
 
 async def _caught_up(intake: Intake, over: asyncio.Event) -> None:

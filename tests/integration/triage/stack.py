@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from messaging.connection import NatsBus
 from messaging.ports import CaughtUp
 from runtime.ids import derived
@@ -48,12 +50,14 @@ class Stack:
 
     def __init__(self, bus: NatsBus, nats_url: str, database_url: str) -> None:
         self.bus, self.nats_url, self.database_url = bus, nats_url, database_url
+        self.changes: dict[str, Any] = {}  # other settings of triage
         self._stop = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     @property
     def settings(self) -> Settings:
-        return Settings(nats_url=self.nats_url, database_url=self.database_url, clustering_batch=64)
+        changes = {"nats_url": self.nats_url, "database_url": self.database_url, **self.changes}
+        return msgspec.convert({"clustering_batch": 64, **changes}, Settings)
 
     async def start(self) -> None:
         """Serve inside the test's loop; ready when it answers."""
