@@ -83,8 +83,8 @@ class NatsBus:
     async def count(self, stream: str, subject: str = ">") -> int:
         return await reading.count(self.link, stream, subject)
 
-    async def remove(self, stream: str, sequence: int) -> None:
-        await reading.remove(self.link, stream, sequence)
+    async def remove(self, stream: str, sequence: int, *, erase: bool = False) -> None:
+        await reading.remove(self.link, stream, sequence, erase=erase)
 
     async def ping(self) -> float:
         return await self.link.ping()

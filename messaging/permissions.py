@@ -16,10 +16,22 @@ from typing import Final
 
 from messaging.topology import CONSUMERS, OBJECT_STREAM, Consumer, runner_consumer
 from schemas.catalog import CHANNELS, Channel, triage_channels
-from schemas.subjects import CLUSTERS, DEAD, FEEDBACK, OBJECTS
+from schemas.subjects import (
+    CLUSTERS,
+    DEAD,
+    FEEDBACK,
+    JOBS,
+    KV_JOBS,
+    KV_PLANS,
+    KV_PROJECTS,
+    LOGS,
+    OBJECTS,
+)
 
 API: Final = "$JS.API"
 OUT: Final = Path(__file__).parent.parent / "deploy" / "nats" / "permissions.conf"
+# What the gateway removes of a deleted project; FEEDBACK and CLUSTERS are triage's.
+ERASED: Final = (JOBS, LOGS, f"KV_{KV_JOBS}", f"KV_{KV_PLANS}", f"KV_{KV_PROJECTS}")
 HEADER: Final = (
     "# Made by `python -m messaging.permissions`; do not edit. Passwords come from the server's environment.\n"
 )
@@ -78,7 +90,7 @@ def permissions(identity: Identity) -> Permissions:
     if identity.role in ("gateway", "runner"):
         publish += _objects()
     if identity.role == "gateway":
-        publish.append(f"{API}.STREAM.MSG.DELETE.{DEAD}")
+        publish += [f"{API}.STREAM.MSG.DELETE.{stream}" for stream in (DEAD, *ERASED)]
     if identity.role == "triage":  # a deleted project leaves no message behind
         publish += [f"{API}.STREAM.MSG.DELETE.{stream}" for stream in (FEEDBACK, CLUSTERS)]
     own = [channel.store for channel in written if channel.kind == "key-value" and channel.store != SEALED]

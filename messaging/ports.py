@@ -198,8 +198,8 @@ class Bus(Protocol):
     async def count(self, stream: str, subject: str = ">") -> int:
         """How many messages the stream holds for the subject."""
 
-    async def remove(self, stream: str, sequence: int) -> None:
-        """Delete one stored message (dead letters)."""
+    async def remove(self, stream: str, sequence: int, *, erase: bool = False) -> None:
+        """Delete one stored message (a dead letter). ``erase``: also overwrite it on the disk (a deleted project)."""
 
     async def ping(self) -> float:
         """Seconds of one real round trip; raises Unavailable. The liveness of the connection."""

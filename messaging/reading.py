@@ -107,10 +107,10 @@ async def count(link: Link, stream: str, subject: str) -> int:
     return sum((await subject_counts(link, stream, subject)).values())
 
 
-async def remove(link: Link, stream: str, sequence: int) -> None:
-    """Delete one message; one that is gone already is no error."""
+async def remove(link: Link, stream: str, sequence: int, *, erase: bool = False) -> None:
+    """Delete one message; one that is gone already is no error. ``erase``: overwrite it on the disk."""
     try:
-        await jetstream.call(link, f"STREAM.MSG.DELETE.{stream}", {"seq": sequence, "no_erase": True})
+        await jetstream.call(link, f"STREAM.MSG.DELETE.{stream}", {"seq": sequence, "no_erase": not erase})
     except jetstream.ApiFailure as error:
         if error.err_code not in _NO_SEQUENCE:
             raise

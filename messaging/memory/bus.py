@@ -138,7 +138,7 @@ class MemoryBus:
     async def count(self, stream: str, subject: str = ">") -> int:
         return len(self.broker.streams[stream].after(0, (subject,)))
 
-    async def remove(self, stream: str, sequence: int) -> None:
+    async def remove(self, stream: str, sequence: int, *, erase: bool = False) -> None:
         self.broker.streams[stream].remove(sequence)
 
     async def ping(self) -> float:

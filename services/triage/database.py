@@ -71,6 +71,25 @@ class Database:
                 await connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
             await connection.run_sync(_upgrade)
 
+    async def overwrite(self, connection: AsyncConnection) -> None:
+        """What this connection deletes from now on is overwritten in SQLite's file, not just forgotten.
+
+        PostgreSQL's own VACUUM does that in its time. The pragma stays with the connection, at a small cost.
+        """
+        if self.dialect == "sqlite":
+            await connection.exec_driver_sql("PRAGMA secure_delete=ON")
+
+    async def settle(self) -> None:
+        """Rewrite the index of texts without what was deleted, and empty SQLite's write-ahead log into the file."""
+        if self.dialect == "sqlite":
+            async with self.write() as connection:
+                await self.overwrite(connection)
+                await connection.exec_driver_sql("INSERT INTO feedback_text(feedback_text) VALUES('optimize')")
+            with _down():
+                async with self.engine.connect() as connection:
+                    driver: Any = (await connection.get_raw_connection()).driver_connection
+                    await driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # outside of any transaction
+
     async def ping(self) -> None:
         """One real query."""
         async with self.read() as connection:

@@ -34,10 +34,12 @@ async def delete_project(desk: Desk, call: calls_.ActorCall) -> results.Deleted:
         raise invalid("project_id", "must be 1 to 64 of A-Z a-z 0-9 _ -")
     async with desk.grouping.lock(project_id):
         async with desk.database.write() as connection:
+            await desk.database.overwrite(connection)
             reports, held = await _rows(connection, project_id)
             await connection.execute(sa.delete(erased).where(erased.c.project_id == project_id))
             await connection.execute(sa.insert(erased).values(project_id=project_id, at=desk.now()))
         desk.grouping.discard(project_id)
+    await desk.database.settle()
     messages = await _messages(desk.bus, subjects.FEEDBACK, f"feedback.{project_id}.*")
     messages += await _messages(desk.bus, subjects.CLUSTERS, f"clusters.{project_id}.*")
     return results.Deleted(feedback=reports, clusters=held, messages=messages)
@@ -63,5 +65,6 @@ async def _messages(bus: Bus, stream: str, subject: str) -> int:
                 break
             found.append(message.sequence)
     for start in range(0, len(found), AT_ONCE):
-        await asyncio.gather(*(bus.remove(stream, sequence) for sequence in found[start : start + AT_ONCE]))
+        part = found[start : start + AT_ONCE]
+        await asyncio.gather(*(bus.remove(stream, sequence, erase=True) for sequence in part))
     return len(found)

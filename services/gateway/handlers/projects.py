@@ -10,6 +10,7 @@ from schemas import triage_results as results
 from schemas.projects import Project, User
 from services.gateway import repositories
 from services.gateway.dispatch import authorise_in
+from services.gateway.erasure import erase
 from services.gateway.handlers.config import change_project
 from services.gateway.problems import Problem, invalid
 from services.gateway.shapes import house as shapes
@@ -113,6 +114,9 @@ async def delete_project(call: Call) -> dict[str, Any]:
         raise Problem(409, "jobs_running", f"{live} jobs of the project are still running; cancel them first.")
     deleted: results.Deleted = await call.gateway.triage.value(
         "delete_project", call.project_id, actor=call.who, seconds=60.0
+    )
+    deleted = msgspec.structs.replace(
+        deleted, messages=deleted.messages + await erase(call.gateway.bus, call.project_id)
     )
     directory = call.gateway.directory
     for key in [key for key in directory.keys.values.values() if key.project_id == call.project_id]:

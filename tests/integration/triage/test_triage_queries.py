@@ -1,5 +1,7 @@
 """Lists, search, export, import, deletion, advice: over real rows, with limits and cursors that hold."""
 
+from pathlib import Path
+
 import pytest
 
 from schemas import subjects
@@ -209,3 +211,24 @@ async def test_cluster_jobs_and_status_and_quota_answer(stack: Stack) -> None:
     assert (status.pending_unclustered, status.last_job.id) == (0, job.id)
     held = await stack.call("quota", project_ids=["shop", "two", "none"])
     assert (held.feedback, held.by_project) == (2, {"shop": 1, "two": 1})
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_what_a_deleted_project_said_is_overwritten_on_the_disk(stack: Stack, tmp_path: Path) -> None:
+    text = "The CANARY sings in the checkout"
+    await stack.send(*(report(f"z{n}", text, f"{text} again and again", fingerprint="Z") for n in range(5)))
+    items = await stack.stored(5)
+    await stack.call("cluster_edit", id=items[0].cluster_id, changes={"title": "A CANARY of ours"})
+    await stack.send(report("k1", "A neighbour of another project", project_id="other"))
+    await stack.stored(1, project="other")
+    assert _files_with(tmp_path, b"CANARY")
+    await stack.call("delete_project", timeout=60)
+    assert _files_with(tmp_path, b"CANARY") == []
+    assert _files_with(tmp_path, b"neighbour")
+    assert len((await stack.call("search", project_id="other", q="neighbour")).feedback) == 1
+
+
+def _files_with(folder: Path, text: bytes) -> list[Path]:
+    """Files of the database and the broker that hold the text, in any case: an index of words keeps lower case."""
+    found = [path for path in folder.rglob("*") if path.is_file()]
+    return [path for path in found if text.lower() in path.read_bytes().lower()]
