@@ -43,10 +43,20 @@ class Attempt:
 
     def __init__(self, kit: Kit, task: RunnerTask) -> None:
         self._kit, self.task = kit, task
-        self.meter = Meter(task.limits.tokens, task.limits.cost_usd, kit.prices)
-        self.lease = Lease(kit.bus, task, kit.instance, self._usage, kit.timing)
-        self._stopping = asyncio.Event()
         self._bench: Bench | None = None
+        spent = task.spent
+        self.meter = Meter(
+            task.limits.tokens,
+            task.limits.cost_usd,
+            kit.prices,
+            spent.requests,
+            spent.input_tokens,
+            spent.output_tokens,
+            spent.cost_usd,
+            spent.unpriced_tokens,
+        )
+        self.lease = Lease(kit.bus, task, kit.instance, self._usage, kit.timing, self.meter.allow)
+        self._stopping = asyncio.Event()
 
     def stop(self) -> None:
         self._stopping.set()
@@ -111,7 +121,7 @@ class Attempt:
             lease=self.lease,
             meter=self.meter,
             folder=folder,
-            pipe=LogPipe(publisher, needles, self.task.limits.log_bytes, archive),
+            pipe=LogPipe(publisher, needles, max(self.task.limits.log_bytes - self.task.spent.log_bytes, 0), archive),
             archive=archive,
             needles=needles,
             token=token,
@@ -186,8 +196,9 @@ class Attempt:
             input_tokens=self.meter.input_tokens,
             output_tokens=self.meter.output_tokens,
             cost_usd=self.meter.cost_usd,
-            log_bytes=self._bench.pipe.written if self._bench else 0,
-            agent_seconds=self._bench.agent_seconds if self._bench else 0.0,
+            log_bytes=self.task.spent.log_bytes + (self._bench.pipe.written if self._bench else 0),
+            agent_seconds=self.task.spent.agent_seconds + (self._bench.agent_seconds if self._bench else 0.0),
+            unpriced_tokens=self.meter.unpriced_tokens,
         )
 
     def _identity(self) -> dict[str, object]:

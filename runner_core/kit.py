@@ -44,12 +44,13 @@ class Kit:
     publisher: Publisher
     folder: Path
     endpoint: Endpoint | None
-    prices: Prices = field(default_factory=Prices)
+    prices: Prices | None = None  # of the endpoint's model; None: not known, only tokens are limited
     sealer: Sealer | None = None
     own_tokens: dict[str, str] = field(default_factory=dict)  # host -> token, for repositories without a user's token
     timing: Timing = field(default_factory=Timing)
     patience: Patience = Patience()
     rounds: int = 1
+    setup_hosts: tuple[str, ...] = ()
 
     async def problem(self) -> Failure | None:
         """Why no attempt can succeed here now, with what to do."""

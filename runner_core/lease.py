@@ -18,7 +18,7 @@ from runtime.logs import logger
 from schemas import subjects
 from schemas.attempts import AttemptCall, AttemptEvent, AttemptReply, RunnerTask
 from schemas.base import decode, encode
-from schemas.jobs import Phase, Report, Usage
+from schemas.jobs import Left, Phase, Report, Usage
 
 log = logger("runner.lease")
 
@@ -44,7 +44,10 @@ class Lease:
         instance: str,
         usage: Callable[[], Usage],
         timing: Timing = Timing(),
+        allow: Callable[[Left | None, Usage], None] = lambda left, told: None,
     ) -> None:
+        self._allow = allow
+        self._told = usage()  # what readers were told last
         self._bus, self._task, self._instance, self._usage, self._timing = bus, task, instance, usage, timing
         self.phase: Phase = "provisioning"
         self.patch_key: str | None = None
@@ -90,7 +93,16 @@ class Lease:
         self, kind: Literal["claimed", "phase", "finished"], message: str = "", outcome: str | None = None
     ) -> None:
         """Publish an event for readers, in the background."""
-        event = AttemptEvent(
+        self._events.put_nowait(self._event(kind, message, outcome))
+        self._news.set()
+
+    def _event(
+        self,
+        kind: Literal["claimed", "phase", "usage", "finished"],
+        message: str = "",
+        outcome: str | None = None,
+    ) -> AttemptEvent:
+        return AttemptEvent(
             job_id=self._task.job_id,
             project_id=self._task.project_id,
             runner=self._task.runner,
@@ -98,12 +110,11 @@ class Lease:
             attempt=self._task.attempt,
             kind=kind,
             phase=self.phase,
+            usage=self._usage(),
             outcome=outcome,
             message=message,
             at=datetime.now(UTC),
         )
-        self._events.put_nowait(event)
-        self._news.set()
 
     def saved(self, patch_key: str) -> None:
         """The work so far is stored; told at once, so that a killed runner's successor finds it."""
@@ -146,10 +157,18 @@ class Lease:
                 self._set(reply.reason, lost=True)
             elif not self._overdue("the process was stopped for a while"):
                 self._confirmed = sent
+                self._tell_usage()
                 if reply.answer == "cancel" and not self.cancelled:
                     self.cancelled = True
                     self._set(reply.reason)
             return
+
+    def _tell_usage(self) -> None:
+        """What grew since the last time, for those who watch."""
+        usage = self._usage()
+        if (usage.requests, usage.log_bytes) != (self._told.requests, self._told.log_bytes):
+            self._told = usage
+            self._events.put_nowait(self._event("usage"))
 
     def ending(self) -> bool:
         """Whether ``finish`` has been called."""
@@ -186,6 +205,7 @@ class Lease:
                 await asyncio.sleep(self._timing.pause)
 
     async def _call(self, operation: str, outcome: Outcome | None = None) -> AttemptReply:
+        usage = self._usage()
         call = AttemptCall(
             job_id=self._task.job_id,
             project_id=self._task.project_id,
@@ -193,7 +213,7 @@ class Lease:
             instance=self._instance,
             attempt=self._task.attempt,
             phase=self.phase,
-            usage=self._usage(),
+            usage=usage,
             outcome=outcome.result if outcome else None,
             failure=outcome.failure if outcome else None,
             report=self.report if operation in ("publish", "finish") else None,
@@ -203,7 +223,10 @@ class Lease:
             bundle_key=self.bundle_key,
         )
         subject = subjects.attempt_call(operation, self._task.runner, self._task.job_id)
-        return decode(await self._bus.request(subject, encode(call), timeout=self._timing.answer), AttemptReply)
+        reply = decode(await self._bus.request(subject, encode(call), timeout=self._timing.answer), AttemptReply)
+        if operation in ("claim", "heartbeat"):
+            self._allow(reply.left, usage)
+        return reply
 
     def _now(self) -> float:
         return time.monotonic()

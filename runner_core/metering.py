@@ -1,8 +1,12 @@
 """What model calls cost, read from the answers themselves. Pure."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
+
+from schemas.jobs import Left, Usage
 
 BYTES_PER_TOKEN = 4  # only where an endpoint tells no usage; English prose and code are near it
 OUTPUT_RESERVE = 1  # an answer may always be at least so long
@@ -10,15 +14,34 @@ OUTPUT_RESERVE = 1  # an answer may always be at least so long
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """US dollars for a million tokens. Zero: not known, only tokens are limited."""
+    """US dollars for a million tokens of one model."""
 
-    input: float = 0.0
-    output: float = 0.0
-    cached: float = 0.0
+    input: float
+    output: float
+    cached: float
 
     def cost(self, tokens: "Tokens") -> float:
         fresh = max(tokens.input - tokens.cached, 0)
         return (fresh * self.input + tokens.cached * self.cached + tokens.output * self.output) / 1_000_000
+
+
+def prices_of(table: Iterable[str], model: str) -> Prices | None:
+    """The prices of a model from ``name=input/output`` or ``name=input/output/cached``; None: not known.
+
+    Raises ValueError naming the entry that does not fit.
+    """
+    found: Prices | None = None
+    for entry in table:
+        name, equals, numbers = entry.rpartition("=")
+        try:
+            values = [float(number) for number in numbers.split("/")]
+        except ValueError:
+            values = []
+        if not equals or not name.strip() or len(values) not in (2, 3) or not all(0 <= v < 1e6 for v in values):
+            raise ValueError(f"{entry[:80]!r} is not model=input/output or model=input/output/cached")
+        if name.strip() == model:
+            found = Prices(values[0], values[1], values[2] if len(values) == 3 else values[0])
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,38 +53,79 @@ class Tokens:
     cached: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Which limit is reached: the job's or its project's, in words."""
+
+    whose: Literal["job", "project"]
+    words: str
+
+
 @dataclass(slots=True)
 class Meter:
-    """The sum of an attempt's calls against its limits."""
+    """The sum of a job's calls against its limits, earlier attempts included. Without prices only tokens count."""
 
     limit_tokens: int
     limit_cost: float
-    prices: Prices = Prices()
+    prices: Prices | None = None
     requests: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: float = 0.0
+    unpriced_tokens: int = 0
+    _project: "_Allowance | None" = None
 
     def add(self, tokens: Tokens) -> None:
         self.input_tokens += tokens.input
         self.output_tokens += tokens.output
-        self.cost_usd += self.prices.cost(tokens)
+        if self.prices is None:
+            self.unpriced_tokens += tokens.input + tokens.output
+        else:
+            self.cost_usd += self.prices.cost(tokens)
 
-    def spent(self) -> str | None:
-        """Which limit is reached, in words; None while there is budget."""
-        total = self.input_tokens + self.output_tokens
-        if total >= self.limit_tokens:
-            return f"{total} of {self.limit_tokens} tokens are spent"
+    @property
+    def tokens(self) -> int:
+        return self.input_tokens + self.output_tokens
+
+    def allow(self, left: Left | None, told: Usage) -> None:
+        """What the project had left when it knew ``told`` of this job; None: no limit."""
+        if left is None:
+            self._project = None
+            return
+        tokens = None if left.tokens is None else told.input_tokens + told.output_tokens + left.tokens
+        self._project = _Allowance(tokens, None if left.usd is None else told.cost_usd + left.usd, left.refills_at)
+
+    def spent(self) -> Spent | None:
+        """Which limit is reached; None while there is budget."""
+        if self.tokens >= self.limit_tokens:
+            return Spent("job", f"{self.tokens} of {self.limit_tokens} tokens are spent")
         if self.limit_cost > 0 and self.cost_usd >= self.limit_cost:
-            return f"${self.cost_usd:.2f} of ${self.limit_cost:.2f} are spent"
+            return Spent("job", f"${self.cost_usd:.2f} of ${self.limit_cost:.2f} are spent")
+        allowed = self._project
+        if allowed is not None and (
+            (allowed.tokens is not None and self.tokens >= allowed.tokens)
+            or (allowed.usd is not None and self.cost_usd >= allowed.usd)
+        ):
+            return Spent("project", f"it refills on {allowed.refills_at:%Y-%m-%d %H:%M} UTC")
         return None
 
     def output_left(self) -> int:
         """How many tokens the next answer may have at most."""
-        left = self.limit_tokens - self.input_tokens - self.output_tokens
-        if self.limit_cost > 0 and self.prices.output > 0:
-            left = min(left, int((self.limit_cost - self.cost_usd) * 1_000_000 / self.prices.output))
+        allowed = self._project or _Allowance(None, None, None)
+        left = min(limit for limit in (self.limit_tokens, allowed.tokens) if limit is not None) - self.tokens
+        money = [limit for limit in (self.limit_cost or None, allowed.usd) if limit is not None]
+        if money and self.prices is not None and self.prices.output > 0:
+            left = min(left, int((min(money) - self.cost_usd) * 1_000_000 / self.prices.output))
         return max(left, OUTPUT_RESERVE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Allowance:
+    """Sums of this job at which the project has nothing left."""
+
+    tokens: int | None
+    usd: float | None
+    refills_at: datetime | None
 
 
 def usage_of(answer: Any) -> Tokens | None:

@@ -20,7 +20,7 @@ from typing import Any
 import aiohttp
 
 from runner_core import http1
-from runner_core.metering import Events, Meter, Tokens, estimate, is_completion, usage_of
+from runner_core.metering import Events, Meter, Spent, Tokens, estimate, is_completion, usage_of
 from schemas.errors import Failure
 
 FIRST_PIECE = 64 * 1024  # an answer is judged by its beginning before any of it is passed on
@@ -127,7 +127,9 @@ class ModelProxy:
             return await response.error(503, "unavailable", self.failure.reason)
         if spent := self.meter.spent():
             self._fail(_budget(spent))
-            return await response.error(402, "budget_exceeded", f"The budget of this job is spent: {spent}.")
+            return await response.error(
+                402, "budget_exceeded", f"The budget of this {spent.whose} is spent: {spent.words}."
+            )
         payload = json.dumps(self._shaped(body)).encode()
         delay = self._endpoint.first_delay
         for left in reversed(range(self._endpoint.tries)):
@@ -237,12 +239,13 @@ class ModelProxy:
             self.broken.set()
 
 
-def _budget(spent: str) -> Failure:
-    return Failure(
-        kind="budget",
-        reason=f"The budget of the job is spent: {spent}.",
-        action="Narrow the plan, or start the fix again with a higher limit.",
-    )
+def _budget(spent: Spent) -> Failure:
+    actions = {
+        "job": "Narrow the plan, or start the fix again with a higher limit.",
+        "project": "Start the fix again then, or raise the project's budget.",
+    }
+    reason = f"The budget of the {spent.whose} is spent: {spent.words}."
+    return Failure(kind="budget", reason=reason, action=actions[spent.whose])
 
 
 def _unavailable(reason: str) -> Failure:

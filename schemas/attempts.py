@@ -5,7 +5,7 @@ from typing import Literal
 from schemas.base import Message, Timestamp
 from schemas.clusters import Cluster
 from schemas.errors import Failure
-from schemas.jobs import FollowUp, ForkMode, Limits, Phase, Report, Usage
+from schemas.jobs import FollowUp, ForkMode, Left, Limits, Phase, Report, Usage
 from schemas.plans import Plan
 
 
@@ -26,6 +26,7 @@ class RunnerTask(Message, frozen=True, kw_only=True):
     limits: Limits
     deadline: Timestamp
     has_secret: bool = False
+    spent: Usage = Usage()  # what earlier attempts of the job used
     resume_key: str | None = None  # artifact key of the bundle an earlier attempt saved
     approve_patch: str | None = None
     follow_up: FollowUp | None = None  # work on this pull request's branch instead of a new one
@@ -61,6 +62,7 @@ class AttemptReply(Message, frozen=True, kw_only=True):
     answer: Literal["ok", "cancel", "lost"]
     token: int = 0  # the fencing token: the attempt number
     reason: str = ""
+    left: Left | None = None  # what the project may still spend, this job's own use told of here included
 
 
 class AttemptEvent(Message, frozen=True, kw_only=True):

@@ -15,7 +15,10 @@ TERMINAL: frozenset[str] = frozenset({"success", "failed", "cancelled", "needs_r
 
 
 class Limits(Part, frozen=True, kw_only=True):
-    """What one attempt may use. Enforced by the runner and its model proxy, outside the agent."""
+    """What a job may use: tokens, money and log bytes in all its attempts together, the rest in each of them.
+
+    Enforced by the runner and its model proxy, outside the agent.
+    """
 
     wall_seconds: int = 1800
     tokens: int = 2_000_000
@@ -28,7 +31,10 @@ class Limits(Part, frozen=True, kw_only=True):
 
 
 class Usage(Part, frozen=True, kw_only=True):
-    """What an attempt has used so far, as metered by the model proxy and the log pipe."""
+    """What a job has used so far, all its attempts together, as metered by the model proxy and the log pipe.
+
+    ``unpriced_tokens``: of models whose price is not known; they are no part of ``cost_usd``.
+    """
 
     requests: int = 0
     input_tokens: int = 0
@@ -36,6 +42,23 @@ class Usage(Part, frozen=True, kw_only=True):
     cost_usd: float = 0.0
     log_bytes: int = 0
     agent_seconds: float = 0.0
+    unpriced_tokens: int = 0
+
+
+class Spend(Part, frozen=True, kw_only=True):
+    """What a job used on one day. ``unpriced`` tokens are in ``tokens`` and not in ``usd``."""
+
+    tokens: int = 0
+    usd: float = 0.0
+    unpriced: int = 0
+
+
+class Left(Part, frozen=True, kw_only=True):
+    """What a project may still spend; None: no limit. ``refills_at``: when that is more again."""
+
+    tokens: int | None = None
+    usd: float | None = None
+    refills_at: Timestamp
 
 
 class Similar(Part, frozen=True, kw_only=True):
@@ -213,6 +236,7 @@ class Job(Message, frozen=True, kw_only=True):
     phase_deadline: Timestamp
     deadline: Timestamp
     usage: Usage = Usage()
+    spending: dict[str, Spend] = {}  # by day (UTC), ISO 8601
     report: Report | None = None
     pr_url: str | None = None
     branch: str | None = None

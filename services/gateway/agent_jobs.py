@@ -40,8 +40,20 @@ def agent_job(view: JobView) -> dict[str, Any]:
         "max_attempts": view.max_attempts,
         "failure": msgspec.to_builtins(failure) if failure else None,
         "usage": msgspec.to_builtins(view.usage),
+        "limits": msgspec.to_builtins(view.request.limits),
+        "left": left(view),
         "deadline": view.deadline,
         "not_before": view.not_before,
+    }
+
+
+def left(view: JobView) -> dict[str, float]:
+    """What the job may still use."""
+    limits, used = view.request.limits, view.usage
+    return {
+        "tokens": max(limits.tokens - used.input_tokens - used.output_tokens, 0),
+        "cost_usd": max(round(limits.cost_usd - used.cost_usd, 6), 0.0),
+        "log_bytes": max(limits.log_bytes - used.log_bytes, 0),
     }
 
 

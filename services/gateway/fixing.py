@@ -14,6 +14,8 @@ from messaging.ports import Conflict
 from runtime import ids, logs
 from schemas import subjects
 from schemas.base import decode, encode
+from schemas.budgets import budget_of
+from schemas.budgets import refusal as refused
 from schemas.clusters import Cluster
 from schemas.jobs import CancelRequest, FixRequest, FollowUp, Job, Limits
 from schemas.plans import Plan
@@ -67,6 +69,8 @@ async def start(gateway: Gateway, project: Project, wish: Wish, cluster: Cluster
     plan = await _plan(gateway, project.id, wish)
     request = _fitting(_request(gateway, project, cluster, plan, wish))
     await check_quota(gateway, project)
+    if wish.approve_patch is None:  # publishing a patch that is made costs nothing
+        check_budget(gateway, project)
     await _check_similar(gateway, request)
     if wish.token:
         await _keep_token(gateway, request.job_id, wish.token)
@@ -169,6 +173,21 @@ async def check_quota(gateway: Gateway, project: Project) -> None:
     count = gateway.jobs.count(owned, lambda view: view.status == "success")
     if count >= limit:
         raise quota_exceeded("successful jobs", count, limit)
+
+
+def check_budget(gateway: Gateway, project: Project) -> None:
+    """Problem 429 with the time of the refill when the project has spent what it may. The orchestrator asks again."""
+    now = gateway.clock.now()
+    left = gateway.jobs.ledger.left(project.id, budget_of(project.settings.get("fix")), now)
+    reason = refused(left)
+    if left is not None and reason is not None:
+        raise Problem(
+            429,
+            "budget_spent",
+            reason,
+            retry_after=(left.refills_at - now).total_seconds(),
+            refills_at=left.refills_at.isoformat(),
+        )
 
 
 def quota_exceeded(what: str, count: int, limit: int) -> Problem:

@@ -13,8 +13,9 @@ import msgspec
 from messaging.ports import Bus, CaughtUp
 from schemas import subjects
 from schemas.base import Timestamp
+from schemas.budgets import Ledger
 from schemas.errors import Failure
-from schemas.jobs import TERMINAL, FixRequest, JobStatus, Phase, Usage
+from schemas.jobs import TERMINAL, FixRequest, JobStatus, Limits, Phase, Spend, Usage
 from schemas.similarity import Footprint, OpenWork, planned_files
 
 
@@ -39,6 +40,7 @@ class RequestView(msgspec.Struct, frozen=True, kw_only=True):
     marks: list[str] = []
     runner: str | None = None
     follow_up: FollowUpView | None = None
+    limits: Limits = Limits()
 
 
 class PlanView(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +68,7 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     cancel_requested: str | None = None
     not_before: Timestamp | None = None
     usage: Usage = Usage()
+    spending: dict[str, Spend] = {}
     pr_url: str | None = None
     branch: str | None = None
     patch_key: str | None = None
@@ -146,6 +149,8 @@ class JobIndex:
         self.state = bus.state(subjects.KV_JOBS, JobView)
         self.ready = asyncio.Event()
         self.work = OpenWork()
+        self.ledger = Ledger()
+        self._spent: set[tuple[str, asyncio.Event]] = set()
         self._jobs: dict[str, dict[str, JobView]] = defaultdict(dict)
         self._order: dict[str, list[Place]] = defaultdict(list)
         self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
@@ -165,6 +170,10 @@ class JobIndex:
 
     def learn(self, view: JobView) -> None:
         """Take in a record."""
+        if self.ledger.put(view.project_id, view.id, view.spending):
+            for project, event in self._spent:
+                if project == view.project_id:
+                    event.set()
         jobs, order = self._jobs[view.project_id], self._order[view.project_id]
         old = jobs.get(view.id)
         if old is not None and place(old) != place(view):
@@ -221,6 +230,15 @@ class JobIndex:
     def count(self, projects: set[str], keep: Callable[[JobView], bool]) -> int:
         """How many jobs of some projects fulfil a condition."""
         return sum(1 for project in projects for view in self._jobs[project].values() if keep(view))
+
+    def listen(self, project: str) -> asyncio.Event:
+        """An event that is set whenever the project has spent something."""
+        event = asyncio.Event()
+        self._spent.add((project, event))
+        return event
+
+    def unlisten(self, project: str, event: asyncio.Event) -> None:
+        self._spent.discard((project, event))
 
     def released(self, project: str, job_id: str, patch_key: str) -> JobView | None:
         """The job that published, or is publishing, a patch held from an earlier one; None when there is none."""

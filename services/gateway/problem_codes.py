@@ -11,6 +11,7 @@ CODES: Final[dict[str, str]] = {
     "bad_signature": "The webhook's signature or token is missing or wrong.",
     "broker_unavailable": "NATS does not answer. Repeat with the same Idempotency-Key.",
     "configuration": "A setting or a part of the request that this needs is missing.",
+    "budget_spent": "The project has spent what it may; `refills_at` says when it may again.",
     "cross_site": "Another site's page sent this with a browser's session.",
     "cut": "The dead letter was too long to be kept whole and can only be dropped.",
     "default_project": "The default project cannot be deleted.",

@@ -1,6 +1,7 @@
 """The whole surface: one table, in the order of the reference page."""
 
 from services.gateway.handlers import (
+    budgets,
     cluster_routes,
     config,
     events,
@@ -34,6 +35,7 @@ TABLE: tuple[Route, ...] = (
     *events.ROUTES,
     *trigger.ROUTES,
     *projects.ROUTES,
+    *budgets.ROUTES,
     *members.ROUTES,
     *keys.ROUTES,
     *sessions.ROUTES,

@@ -47,7 +47,7 @@ class Feeds:
         await _follow(self._bus.state(subjects.KV_RUNNERS, RunnerInfo), "", self._runner, self._waits["runners"])
 
     async def projects(self) -> None:
-        """Follow each project's choice of runner and its limit."""
+        """Follow each project's choice of runner and its limits."""
         state = self._bus.state(subjects.KV_PROJECTS, ProjectChoice)
         await _follow(state, "project", self._project, self._waits["projects"])
 
@@ -78,6 +78,9 @@ class Feeds:
         project = entry.key.partition(".")[2]
         self._scheduler.limits.pop(project, None)
         self.project_runner.pop(project, None)
+        self._scheduler.budgets.pop(project, None)
+        if entry.value is not None:
+            self._scheduler.budgets[project] = entry.value.budget
         if entry.value is not None and entry.value.concurrency is not None:
             self._scheduler.limits[project] = entry.value.concurrency
         if entry.value is not None and entry.value.runner is not None:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Final, TypeAlias
 
 import msgspec
+from msgspec import structs
 
 from messaging.ports import Bus, Call, Out, Reject, Retry
 from messaging.worker import Context
@@ -11,6 +12,7 @@ from runtime import logs
 from schemas import subjects
 from schemas.attempts import AttemptCall, AttemptEvent, AttemptReply
 from schemas.base import decode, encode
+from schemas.budgets import refusal
 from schemas.jobs import TERMINAL, CancelRequest, FixRequest, Job
 from schemas.plans import Plan, PlanRecord
 from services.orchestrator.feeds import Feeds
@@ -94,7 +96,10 @@ class Handlers:
             return encode(AttemptReply(answer="lost", reason="subject and body name different runners or jobs"))
         change = await self._records.change(key, CALLS[operation](told))
         self._scheduler.wake()
-        return encode(change.reply)
+        reply = change.reply
+        if reply is not None and reply.answer == "ok" and operation in ("claim", "heartbeat"):
+            reply = structs.replace(reply, left=self._scheduler.left(told.project_id))
+        return encode(reply)
 
     async def _fix(self, request: FixRequest, context: Context) -> Job | None:
         if context.subject != subjects.fix_request(request.project_id, request.cluster_id):
@@ -109,7 +114,9 @@ class Handlers:
         written: Job | None = None
         try:
             with self._scheduler.reserve(key, request.project_id, name) as slot:
-                event = Create(request, plan, prior, rival, similar, runner, self._presence.knows(name), slot)
+                broke = refusal(self._scheduler.left(request.project_id))
+                knows = self._presence.knows(name)
+                event = Create(request, plan, prior, rival, similar, runner, knows, broke, slot)
                 written = (await self._records.change(key, event, post=False)).job
         finally:
             if written is not None or key not in self._index.live:

@@ -8,6 +8,7 @@ import heapq
 from datetime import datetime
 from typing import Final, Literal, NamedTuple
 
+from schemas.budgets import Ledger
 from schemas.similarity import Footprint, OpenWork
 from services.orchestrator.fairness import FairQueue, Waiting
 from services.orchestrator.views import JobView
@@ -49,6 +50,7 @@ class Index:
         self.live: dict[str, Live] = {}
         self.queue = FairQueue()
         self.work = OpenWork()
+        self.ledger = Ledger()
         self._clusters: dict[tuple[str, str], set[str]] = {}
         self._plans: dict[str, str] = {}
         self._due: list[Due] = []
@@ -56,6 +58,8 @@ class Index:
 
     def put(self, key: str, view: JobView | None, revision: int, now: datetime, at: float, own: bool = False) -> None:
         """Take over a version of a record; an older one than is known changes nothing."""
+        if view is not None:
+            self.ledger.put(view.project_id, view.id, view.spending)
         known = self.live.get(key)
         if known is not None and revision <= known.revision:
             return

@@ -139,5 +139,6 @@ def view_of(job: Job) -> JobView:
         pr_url=job.pr_url,
         failure=None if job.failure is None else Told(job.failure.kind, job.failure.reason),
         outbox=[Unsent(entry.msg_id) for entry in job.outbox],
+        spending=job.spending,
         created_at=job.created_at,
     )

@@ -8,9 +8,11 @@ from typing import Final
 from messaging.ports import BusError
 from runtime import logs
 from runtime.clock import Clock
+from schemas.budgets import Budget, refusal
+from schemas.jobs import Left
 from services.orchestrator.fairness import Waiting
 from services.orchestrator.index import Index
-from services.orchestrator.model.events import HandOut, Wait
+from services.orchestrator.model.events import Broke, HandOut, Wait
 from services.orchestrator.presence import Presence
 from services.orchestrator.records import Records
 
@@ -20,7 +22,7 @@ TELL_AT_ONCE: Final = 50
 
 
 class Scheduler:
-    """``limits`` is each project's own concurrency where it set one.
+    """``limits`` is each project's own concurrency where it set one, ``budgets`` what it may spend.
 
     Slots are counted by this replica's view. Another replica may hand out at the same moment, so a limit can be passed
     by one job per replica until the views agree; the runner's own slots are never passed, its tasks then wait there.
@@ -32,6 +34,7 @@ class Scheduler:
         self._index, self._presence, self._records, self._clock = index, presence, records, clock
         self._per_project, self._per_runner = per_project, per_runner
         self.limits: dict[str, int] = {}
+        self.budgets: dict[str, Budget] = {}
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -45,6 +48,10 @@ class Scheduler:
         if self._per_runner:
             slots = min(slots, self._per_runner)
         return slots - self._index.queue.by_runner[runner]
+
+    def left(self, project: str) -> Left | None:
+        """What the project may still spend by this replica's view; None without a budget."""
+        return self._index.ledger.left(project, self.budgets.get(project, Budget()), self._clock.now())
 
     @contextmanager
     def reserve(self, key: str, project: str, runner: str) -> Iterator[bool]:
@@ -86,7 +93,8 @@ class Scheduler:
     async def _hand_out(self, item: Waiting) -> None:
         self._index.queue.hold(item.key, item.project, item.runner)
         try:
-            change = await self._records.change(item.key, HandOut())
+            broke = refusal(self.left(item.project))
+            change = await self._records.change(item.key, Broke(broke) if broke else HandOut())
         except BusError:
             self._index.requeue(item.key)
             raise

@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 
 from schemas.base import Timestamp
-from schemas.jobs import TERMINAL, JobStatus, Phase
+from schemas.budgets import Budget, budget_of
+from schemas.jobs import TERMINAL, JobStatus, Phase, Spend
 from schemas.plans import PlanOutcome
 
 
@@ -50,6 +51,7 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     pr_url: str | None = None
     failure: Told | None = None
     outbox: list[Unsent] = []
+    spending: dict[str, Spend] = {}
     created_at: Timestamp
 
     @property
@@ -74,7 +76,7 @@ class PlanNews(msgspec.Struct, frozen=True):
 
 
 class ProjectChoice(msgspec.Struct, frozen=True):
-    """A project's own runner and limit: ``settings.fix.runner`` and ``settings.fix.concurrency``."""
+    """A project's own choices and limits in ``settings.fix``: ``runner``, ``concurrency``, ``budget``."""
 
     settings: dict[str, Any] = {}
 
@@ -87,6 +89,10 @@ class ProjectChoice(msgspec.Struct, frozen=True):
     def concurrency(self) -> int | None:
         found = self._fix().get("concurrency")
         return found if isinstance(found, int) and found > 0 else None
+
+    @property
+    def budget(self) -> Budget:
+        return budget_of(self._fix())
 
     def _fix(self) -> dict[str, Any]:
         found = self.settings.get("fix")

@@ -59,9 +59,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str, Meta(description="OpenAI-compatible endpoint, such as http://127.0.0.1:11434/v1; empty: OpenAI's own")
     ] = ""
     openai_model: Annotated[str, Meta(description="the model that the agent works with")] = ""
-    model_price_input: Annotated[float, Meta(description="US dollars for a million input tokens; 0: not counted")] = 0.0
-    model_price_output: Annotated[float, Meta(description="US dollars for a million output tokens")] = 0.0
-    model_price_cached: Annotated[float, Meta(description="US dollars for a million cached input tokens")] = 0.0
+    model_prices: Annotated[
+        list[str],
+        Meta(description="US dollars for a million tokens: model=input/output or model=input/output/cached, by commas"),
+    ] = msgspec.field(default_factory=list)
     model_context: Annotated[int, Meta(description="tokens that the model reads at most")] = 128_000
     model_output: Annotated[int, Meta(description="tokens of one answer at most")] = 8_192
     model_silence_seconds: Annotated[float, Meta(description="longest silence of the model endpoint")] = 120.0

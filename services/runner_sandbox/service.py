@@ -10,7 +10,7 @@ from runner_core.agents.kilocode import Kilocode, Window
 from runner_core.forges import forges, github_app
 from runner_core.forges.github_calls import host_of
 from runner_core.kit import Kit, Patience
-from runner_core.metering import Prices
+from runner_core.metering import Prices, prices_of
 from runner_core.model_proxy import Endpoint
 from runner_core.protocols import Agent, SandboxProvider
 from runner_core.publisher import Publisher
@@ -19,6 +19,7 @@ from runner_core.source import Source
 from runtime import health
 from runtime.ids import new_id
 from runtime.seal import Sealer
+from runtime.settings import SettingsError
 from services.runner_sandbox import toolchains
 from services.runner_sandbox.e2b_agent import KILOCODE, InTemplate
 from services.runner_sandbox.local import LocalProvider
@@ -54,11 +55,12 @@ def compose(settings: Settings, bus: Bus) -> Kit:
         ),
         folder=data / "runner" / "attempts",
         endpoint=endpoint(settings),
-        prices=Prices(settings.model_price_input, settings.model_price_output, settings.model_price_cached),
+        prices=prices(settings),
         sealer=Sealer.from_text(settings.soulcaster_secret_key) if settings.soulcaster_secret_key else None,
         own_tokens=own_tokens(settings),
         patience=Patience(stall=settings.agent_stall_seconds, save_every=settings.work_save_seconds),
         rounds=settings.agent_rounds,
+        setup_hosts=tuple(settings.setup_hosts),
     )
 
 
@@ -91,6 +93,14 @@ def endpoint(settings: Settings) -> Endpoint | None:
         tries=settings.model_retries + 1,
         first_delay=settings.model_backoff_seconds,
     )
+
+
+def prices(settings: Settings) -> Prices | None:
+    """Of the model that is set; raises SettingsError for a table that does not fit."""
+    try:
+        return prices_of(settings.model_prices, settings.openai_model)
+    except ValueError as error:
+        raise SettingsError(f"MODEL_PRICES: {error}.") from error
 
 
 def own_tokens(settings: Settings) -> dict[str, str]:

@@ -7,6 +7,17 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+# Where the package managers of the usual languages fetch from, when nobody says otherwise.
+REGISTRIES = (
+    *("pypi.org", "files.pythonhosted.org"),
+    *("registry.npmjs.org", "registry.yarnpkg.com", "repo.yarnpkg.com"),
+    *("index.crates.io", "static.crates.io", "crates.io"),
+    *("proxy.golang.org", "sum.golang.org"),
+    *("rubygems.org", "index.rubygems.org"),
+    *("repo.maven.apache.org", "repo1.maven.org", "plugins.gradle.org"),
+    *("repo.packagist.org", "api.nuget.org"),
+)
+
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Environment variables of ``python -m services.runner_sandbox``; durations in seconds."""
@@ -64,9 +75,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str, Meta(description="OpenAI-compatible endpoint, such as http://127.0.0.1:11434/v1; empty: OpenAI's own")
     ] = ""
     openai_model: Annotated[str, Meta(description="the model that the agent works with")] = ""
-    model_price_input: Annotated[float, Meta(description="US dollars for a million input tokens; 0: not counted")] = 0.0
-    model_price_output: Annotated[float, Meta(description="US dollars for a million output tokens")] = 0.0
-    model_price_cached: Annotated[float, Meta(description="US dollars for a million cached input tokens")] = 0.0
+    model_prices: Annotated[
+        list[str],
+        Meta(description="US dollars for a million tokens: model=input/output or model=input/output/cached, by commas"),
+    ] = msgspec.field(default_factory=list)
     model_context: Annotated[int, Meta(description="tokens that the model reads at most")] = 128_000
     model_output: Annotated[int, Meta(description="tokens of one answer at most")] = 8_192
     model_silence_seconds: Annotated[float, Meta(description="longest silence of the model endpoint")] = 120.0
@@ -78,6 +90,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     work_save_seconds: Annotated[
         float, Meta(description="how often the work so far is taken out of the sandbox and kept")
     ] = 120.0
+    setup_hosts: Annotated[
+        list[str],
+        Meta(
+            description="hosts (also host:port, *.host) that a repository's set-up commands may reach, and no others; "
+            "empty: none, whatever a repository asks for"
+        ),
+    ] = msgspec.field(default_factory=lambda: list(REGISTRIES))
     agent_rounds: Annotated[
         int, Meta(description="how often the agent is sent back in one attempt because tests fail with its changes")
     ] = 1

@@ -941,7 +941,7 @@ export interface paths {
         };
         /**
          * Follow everything in the project
-         * @description Job, cluster and plan changes of the project. A new viewer gets ``event: hello`` first, then what changes. Least role: `viewer`.
+         * @description Job, cluster, plan and budget changes of the project. A new viewer gets ``event: hello`` first, then changes. Least role: `viewer`.
          */
         get: operations["follow_project"];
         put?: never;
@@ -1035,9 +1035,29 @@ export interface paths {
         head?: never;
         /**
          * Change a project
-         * @description Rename a project, or choose how it is fixed: repository, runner, concurrency, forks, follow-ups. Least role: `admin`.
+         * @description Rename a project, or choose how it is fixed: repository, runner, concurrency, forks, follow-ups, budget. Least role: `admin`.
          */
         patch: operations["edit_project"];
+        trace?: never;
+    };
+    "/projects/{project_id}/budget": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the project has spent and has left
+         * @description The day's and the month's tokens and money: spent, limit, left. Least role: `viewer`.
+         */
+        get: operations["get_budget"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/projects/{project_id}/access": {
@@ -2102,9 +2122,25 @@ export interface components {
             } | null;
             /**
              * Usage
+             * @description Of all attempts together; `unpriced_tokens` are no part of `cost_usd`.
              * @default null
              */
             usage: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Limits
+             * @default null
+             */
+            limits: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Left
+             * @description What is left of `limits`.
+             * @default null
+             */
+            left: {
                 [key: string]: unknown;
             } | null;
             /**
@@ -2165,6 +2201,67 @@ export interface components {
              * @default null
              */
             version: number | null;
+        };
+        /**
+         * BudgetIn
+         * @description What a project may spend; null: no limit. Days and months are those of UTC.
+         */
+        BudgetIn: {
+            /**
+             * Tokens Day
+             * @default null
+             */
+            tokens_day: number | null;
+            /**
+             * Tokens Month
+             * @default null
+             */
+            tokens_month: number | null;
+            /**
+             * Usd Day
+             * @default null
+             */
+            usd_day: number | null;
+            /**
+             * Usd Month
+             * @default null
+             */
+            usd_month: number | null;
+        };
+        /**
+         * BudgetLine
+         * @description One period; `*_left` is null where there is no limit.
+         */
+        BudgetLine: {
+            /**
+             * Period
+             * @enum {string}
+             */
+            period: "day" | "month";
+            /**
+             * Refills At
+             * Format: date-time
+             */
+            refills_at: string;
+            /** Tokens Spent */
+            tokens_spent: number;
+            /** Tokens Limit */
+            tokens_limit: number | null;
+            /** Tokens Left */
+            tokens_left: number | null;
+            /** Usd Spent */
+            usd_spent: number;
+            /** Usd Limit */
+            usd_limit: number | null;
+            /** Usd Left */
+            usd_left: number | null;
+            /**
+             * Unpriced Tokens
+             * @description Of models without a price in MODEL_PRICES: they count as tokens, not as money.
+             */
+            unpriced_tokens: number;
+        } & {
+            [key: string]: unknown;
         };
         /**
          * Cancel
@@ -3743,6 +3840,30 @@ export interface components {
              * @default null
              */
             follow_ups: number | null;
+            /**
+             * Budget
+             * @default null
+             */
+            budget: {
+                [key: string]: unknown;
+            } | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * ProjectBudget
+         * @description What the project has spent and has left.
+         */
+        ProjectBudget: {
+            /** Project Id */
+            project_id: string;
+            /**
+             * Spent
+             * @description Whether nothing may be started until it refills.
+             */
+            spent: boolean;
+            /** Periods */
+            periods: components["schemas"]["BudgetLine"][];
         } & {
             [key: string]: unknown;
         };
@@ -3779,6 +3900,11 @@ export interface components {
              * @default null
              */
             fork: ("auto" | "never") | null;
+            /**
+             * @description Replaces the whole budget; null: no limits.
+             * @default null
+             */
+            budget: components["schemas"]["BudgetIn"] | null;
             /**
              * Follow Ups
              * @description How often reviews and failing checks of one pull request start another commit; null or 0: never.
@@ -6774,6 +6900,32 @@ export interface operations {
             404: components["responses"]["Problem404"];
             413: components["responses"]["Problem413"];
             422: components["responses"]["Problem422"];
+            500: components["responses"]["Problem500"];
+        };
+    };
+    get_budget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectBudget"];
+                };
+            };
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
             500: components["responses"]["Problem500"];
         };
     };

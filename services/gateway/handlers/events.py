@@ -11,6 +11,7 @@ from messaging.hub import Frames, Lagged
 from messaging.ports import CaughtUp, Stored
 from schemas import subjects
 from services.gateway import sse
+from services.gateway.handlers import budgets
 from services.gateway.handlers.fixes import view_of
 from services.gateway.job_index import JobView
 from services.gateway.plan_desk import PlanChange
@@ -22,6 +23,7 @@ from services.gateway.table import Call, Route
 
 EVENT_STREAM = "text/event-stream"
 LOOK_SECONDS = 5.0
+BUDGET_SECONDS = 1.0
 
 
 class Progress:
@@ -113,7 +115,7 @@ async def _ended(call: Call, view: JobView) -> JobView:
 
 
 async def follow_project(call: Call) -> web.StreamResponse:
-    """Job, cluster and plan changes of the project. A new viewer gets ``event: hello`` first, then what changes."""
+    """Job, cluster, plan and budget changes of the project. A new viewer gets ``event: hello`` first, then changes."""
     query: shapes.EventsQuery = call.query
     given = sse.resume_from(call, query.after)
     start = await _now(call) if given is None else Position.parse(given)
@@ -124,7 +126,7 @@ async def follow_project(call: Call) -> web.StreamResponse:
     async def hello(out: Out) -> None:
         if given is None:
             await out.send("hello", msgspec.json.encode({"project_id": call.project_id}), str(start))
-        await asyncio.gather(viewer.jobs(out), viewer.clusters(out), viewer.plans(out))
+        await asyncio.gather(viewer.jobs(out), viewer.clusters(out), viewer.plans(out), viewer.budget(out))
 
     return await sse.stream(call, hello)
 
@@ -169,6 +171,21 @@ class _Viewer:
                     continue
                 self.position = self.position.at(clusters=item.sequence)
                 await out.send("cluster", brief(item.data), str(self.position))
+
+    async def budget(self, out: Out) -> None:
+        """What the project has spent and has left, once a second at most while it spends."""
+        jobs = self.call.gateway.jobs
+        spent = jobs.listen(self.project)
+        try:
+            while True:
+                await spent.wait()
+                spent.clear()
+                project = await self.call.gateway.project(self.project)
+                data = msgspec.json.encode(budgets.shown(self.call.gateway, project))
+                await out.send("budget", data, str(self.position))
+                await asyncio.sleep(BUDGET_SECONDS)
+        finally:
+            jobs.unlisten(self.project, spent)
 
     async def plans(self, out: Out) -> None:
         desk = self.call.gateway.plans

@@ -155,7 +155,11 @@ class AgentJob(Reply):
     cancel_requested: str | None = None
     max_attempts: int | None = None
     failure: dict[str, Any] | None = None
-    usage: dict[str, Any] | None = None
+    usage: dict[str, Any] | None = Field(
+        default=None, description="Of all attempts together; `unpriced_tokens` are no part of `cost_usd`."
+    )
+    limits: dict[str, Any] | None = None
+    left: dict[str, Any] | None = Field(default=None, description="What is left of `limits`.")
     deadline: datetime | None = None
     not_before: datetime | None = None
 

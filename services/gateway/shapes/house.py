@@ -69,6 +69,40 @@ class Project(Reply):
     concurrency: int | None = None
     fork: ForkMode | None = None
     follow_ups: int | None = None
+    budget: dict[str, Any] | None = None
+
+
+class BudgetIn(Body):
+    """What a project may spend; null: no limit. Days and months are those of UTC."""
+
+    tokens_day: int | None = Field(default=None, ge=0, le=10**12)
+    tokens_month: int | None = Field(default=None, ge=0, le=10**12)
+    usd_day: float | None = Field(default=None, ge=0, le=10**9)
+    usd_month: float | None = Field(default=None, ge=0, le=10**9)
+
+
+class BudgetLine(Reply):
+    """One period; `*_left` is null where there is no limit."""
+
+    period: Literal["day", "month"]
+    refills_at: datetime
+    tokens_spent: int
+    tokens_limit: int | None
+    tokens_left: int | None
+    usd_spent: float
+    usd_limit: float | None
+    usd_left: float | None
+    unpriced_tokens: int = Field(
+        description="Of models without a price in MODEL_PRICES: they count as tokens, not as money."
+    )
+
+
+class ProjectBudget(Reply):
+    """What the project has spent and has left."""
+
+    project_id: str
+    spent: bool = Field(description="Whether nothing may be started until it refills.")
+    periods: list[BudgetLine]
 
 
 class UserMade(Reply):
@@ -115,6 +149,7 @@ class ProjectEdit(Body):
     fork: ForkMode | None = Field(
         default=None, description="`auto`: push to a fork where the token may not write; null: as the runner is set."
     )
+    budget: BudgetIn | None = Field(default=None, description="Replaces the whole budget; null: no limits.")
     follow_ups: int | None = Field(
         default=None,
         ge=0,

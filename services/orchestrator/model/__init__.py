@@ -9,6 +9,7 @@ from datetime import datetime
 from schemas.jobs import Job
 from services.orchestrator.model import attempts, cancelling, creation, deadlines, handing, planning
 from services.orchestrator.model.events import (
+    Broke,
     Cancel,
     Claim,
     Create,
@@ -62,6 +63,8 @@ def _own(job: Job, event: Event, now: datetime, rules: Rules) -> Decision:
             return planning.planned(job, event, now, rules)
         case HandOut():
             return handing.hand_out(job, now, rules)
+        case Broke():
+            return handing.broke(job, event, now)
         case Wait():
             return handing.wait(job, event, now, rules)
         case Cancel(reason):

@@ -6,6 +6,7 @@ from typing import Any, Final
 from msgspec import structs
 
 from schemas.attempts import AttemptCall, AttemptEvent, AttemptReply
+from schemas.budgets import booked
 from schemas.errors import Failure
 from schemas.jobs import TERMINAL, Job, Phase
 from schemas.similarity import changed_files
@@ -55,7 +56,7 @@ def heartbeat(job: Job, call: AttemptCall, now: datetime, rules: Rules) -> Decis
     """Renew the lease, take over phase, usage and artifact keys, and carry a cancel to the runner."""
     if not _holds(job, call):
         return lost(_why_lost(job, call))
-    changes = _facts(call) | {"lease_until": now + timedelta(seconds=rules.lease)}
+    changes = _facts(job, call, now) | {"lease_until": now + timedelta(seconds=rules.lease)}
     after = _in_phase(job, call.phase, now, rules, changes)
     if after.cancel_requested is not None:
         return Decision(after, AttemptReply(answer="cancel", token=job.attempt, reason=after.cancel_requested))
@@ -80,7 +81,7 @@ def publish(job: Job, call: AttemptCall, now: datetime, rules: Rules) -> Decisio
     """
     if not _holds(job, call):
         return lost(_why_lost(job, call))
-    facts = _facts(call) | {"lease_until": now + timedelta(seconds=rules.lease)}
+    facts = _facts(job, call, now) | {"lease_until": now + timedelta(seconds=rules.lease)}
     if job.cancel_requested is not None:
         after = structs.replace(job, updated_at=now, **facts)
         return Decision(after, AttemptReply(answer="cancel", token=job.attempt, reason=job.cancel_requested))
@@ -88,7 +89,9 @@ def publish(job: Job, call: AttemptCall, now: datetime, rules: Rules) -> Decisio
         return Decision(structs.replace(job, updated_at=now, **facts), _ok(job))
     if job.deadline - now < timedelta(seconds=rules.publish_reserve) and not job.publishing:
         failure = Failure(kind="deadline", reason="too little of the job's time is left to publish", action="Retry it.")
-        return Decision(failed(job, failure, now, **_facts(call)), AttemptReply(answer="lost", reason=failure.reason))
+        return Decision(
+            failed(job, failure, now, **_facts(job, call, now)), AttemptReply(answer="lost", reason=failure.reason)
+        )
     deadline = in_seconds(now, rules.publish, job.deadline)
     after = moved(job, now, phase="publishing", publishing=True, phase_deadline=deadline, **facts)
     return Decision(after, _ok(after))
@@ -103,7 +106,7 @@ def finish(job: Job, call: AttemptCall, now: datetime, rules: Rules) -> Decision
 
 
 def _finished(job: Job, call: AttemptCall, now: datetime, rules: Rules) -> Job:
-    facts = _facts(call)
+    facts = _facts(job, call, now)
     if call.outcome == "success" and job.publishing and call.pr_url:
         done = {"failure": None, "pr_url": call.pr_url, "touches": _touched(job, call)}
         return ended(job, "success", now, call.pr_url, **facts | done)
@@ -154,8 +157,10 @@ def _order(phase: Phase | None) -> int:
     return TOLD_BY_RUNNER.index(phase) if phase in TOLD_BY_RUNNER else -1
 
 
-def _facts(call: AttemptCall) -> dict[str, Any]:
+def _facts(job: Job, call: AttemptCall, now: datetime) -> dict[str, Any]:
     facts = {name: getattr(call, name) for name in ("usage", "report", "branch", "patch_key", "bundle_key")}
+    if call.usage is not None:
+        facts["spending"] = booked(job.spending, job.usage, call.usage, now)
     return {name: value for name, value in facts.items() if value is not None}
 
 

@@ -13,7 +13,7 @@ from schemas.similarity import refusal
 from services.orchestrator.model import messages
 from services.orchestrator.model.changes import cancelled, failed, in_seconds, moved
 from services.orchestrator.model.events import Create, Decision
-from services.orchestrator.model.handing import handed_out
+from services.orchestrator.model.handing import budget_spent, handed_out
 from services.orchestrator.model.planning import ask, follows, to_check, unsuitable
 from services.orchestrator.model.rules import Rules, job_time
 
@@ -29,6 +29,8 @@ def create(event: Create, now: datetime, rules: Rules) -> Decision:
         reason = f"no runner is called {job.runner}"
         action = "Name a runner of GET /runners, or start one under that name and try again."
         return Decision(failed(job, Failure(kind="configuration", reason=reason, action=action), now))
+    if event.broke is not None and event.request.approve_patch is None:
+        return Decision(failed(job, budget_spent(event.broke), now))
     refused = _refused_approval(event) or _refused_plan(event)
     if refused is not None:
         return Decision(failed(job, refused, now))

@@ -36,6 +36,7 @@ class Create:
     similar: tuple[Similar, ...] = ()
     runner: str | None = None
     known_runner: bool = True
+    broke: str | None = None  # the project's budget is spent: when it refills
     slot: bool = False  # a slot is free and nobody waits before us: hand out in the same write
 
 
@@ -53,6 +54,13 @@ class Planned:
 @dataclass(frozen=True, slots=True)
 class HandOut:
     """A slot is free for this job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broke:
+    """The project's budget ran out before the job was handed out; ``reason`` says when it refills."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +131,7 @@ Event: TypeAlias = (
     Create
     | Planned
     | HandOut
+    | Broke
     | Wait
     | Claim
     | Heartbeat

@@ -8,7 +8,7 @@ from schemas import subjects
 from schemas.errors import Failure
 from schemas.jobs import TERMINAL, Job
 from services.orchestrator.model.changes import failed, in_seconds, moved
-from services.orchestrator.model.events import Decision, Wait
+from services.orchestrator.model.events import Broke, Decision, Wait
 from services.orchestrator.model.rules import Rules
 
 
@@ -35,6 +35,18 @@ def handed_out(job: Job, now: datetime, rules: Rules) -> Job:
         failure=None,
         phase_deadline=in_seconds(now, rules.claim, job.deadline),
     )
+
+
+def broke(job: Job, event: Broke, now: datetime) -> Decision:
+    """A job that waits ends: it might wait for days. One whose patch only awaits publishing costs nothing more."""
+    if not waits(job) or job.request.approve_patch is not None:
+        return Decision()
+    return Decision(failed(job, budget_spent(event.reason), now))
+
+
+def budget_spent(reason: str) -> Failure:
+    """As a failure that is not retried."""
+    return Failure(kind="budget", reason=reason, action="Start the fix again then, or raise the project's budget.")
 
 
 def wait(job: Job, event: Wait, now: datetime, rules: Rules) -> Decision:

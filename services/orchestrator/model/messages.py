@@ -82,6 +82,7 @@ def runner_task(job: Job) -> RunnerTask:
         limits=job.request.limits,
         deadline=job.deadline,
         has_secret=job.request.has_secret,
+        spent=job.usage,
         resume_key=job.bundle_key,
         approve_patch=job.request.approve_patch,
         fork=job.request.fork,

@@ -4,11 +4,14 @@ from datetime import timedelta
 
 import pytest
 
-from schemas.attempts import AttemptEvent
+from schemas.attempts import AttemptEvent, RunnerTask
+from schemas.base import decode
 from schemas.errors import FailureClass
-from schemas.jobs import Report, Usage
+from schemas.jobs import Report, Spend, Usage
 from services.orchestrator.model.events import (
+    Broke,
     Claim,
+    Create,
     Finish,
     HandOut,
     Heartbeat,
@@ -18,7 +21,8 @@ from services.orchestrator.model.events import (
     Tick,
     Wait,
 )
-from tests.unit.orchestrator.build import RULES, START, Drive, call, events, failure
+from services.orchestrator.model.messages import render
+from tests.unit.orchestrator.build import RULES, START, Drive, call, events, failure, request
 
 
 def test_a_claim_makes_the_job_running_and_answers_the_fencing_token() -> None:
@@ -298,3 +302,34 @@ def test_a_terminal_record_is_compact_but_still_tells_what_the_job_was() -> None
     assert [report.body for report in job.request.cluster.evidence] == ["", ""]
     assert job.request.cluster.title == "It breaks"
     assert job.plan is not None
+
+
+def test_what_an_attempt_used_is_booked_on_its_day_and_handed_to_the_next() -> None:
+    drive = Drive()
+    drive.running()
+    drive.beat(after=5, phase="agent", usage=Usage(input_tokens=100, cost_usd=0.5))
+    drive.beat(after=5, phase="agent", usage=Usage(input_tokens=160, cost_usd=0.75))
+    assert drive.job.spending == {"2026-11-23": Spend(tokens=160, usd=0.75)}
+    drive.finish("failed", failure=failure(), usage=Usage(input_tokens=170, cost_usd=0.75))
+    drive.now = drive.job.not_before or START
+    job = drive.hand_out()
+    task = decode(render(job, job.outbox[-2]) or b"", RunnerTask)
+    assert (task.attempt, task.spent.input_tokens) == (2, 170)
+    drive.claim()
+    drive.beat(after=86_400 - 43_000, usage=Usage(input_tokens=171, cost_usd=0.75))
+    assert drive.job.spending["2026-11-23"].tokens + drive.job.spending.get("2026-11-24", Spend()).tokens == 171
+
+
+def test_a_project_whose_budget_is_spent_gets_no_record_that_runs() -> None:
+    broke = "The project's budget is spent. It refills on 2026-11-24 00:00 UTC."
+    job = Drive().apply(Create(request(), broke=broke, slot=True))
+    assert job.failure is not None
+    assert (job.status, job.failure.kind, job.failure.reason) == ("failed", "budget", broke)
+
+
+def test_a_job_that_waits_ends_when_the_budget_is_gone_and_a_running_one_does_not() -> None:
+    waiting, running = Drive(), Drive()
+    waiting.create()
+    assert waiting.apply(Broke("It refills tomorrow.")).status == "failed"
+    before = running.running()
+    assert running.apply(Broke("It refills tomorrow.")) is before
