@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cli.site.layout import STYLE, frame
 from cli.site.markdown import Rendered, render
-from cli.site.navigation import DECISIONS, MAY_BE_ABSENT, NAVIGATION
+from cli.site.navigation import DECISIONS, HOW_TO, MAY_BE_ABSENT, NAVIGATION
 from cli.site.paths import external, joined, relative, target_of
 
 
@@ -26,7 +26,10 @@ class Site:
         """The navigation with the decisions, without pages that are not there."""
         decisions = sorted(self._name(path) for path in (self.root / DECISIONS).glob("*.md"))
         parts = [(title, [page for page in pages if page in self.pages]) for title, pages in NAVIGATION]
-        return [*parts, ("Decisions", decisions)]
+        named = {page for _, pages in NAVIGATION for page in pages}
+        more = sorted(page for page in self.pages if page.startswith(HOW_TO) and page not in named)
+        more = [page for page in more if not page.endswith("README.md")]
+        return [*parts, ("More how-to", more), ("Decisions", decisions)]
 
     def read(self) -> None:
         """Read every page that the navigation or a link leads to."""
@@ -36,7 +39,7 @@ class Site:
                 self.problems.append(f"{page} is in the navigation and does not exist")
         every = sorted(self._name(path) for path in (self.root / "docs").rglob("*.md"))
         for page in every:
-            if page not in listed and not page.startswith(DECISIONS) and not page.endswith("README.md"):
+            if page not in listed and not page.startswith((DECISIONS, HOW_TO)) and not page.endswith("README.md"):
                 self.problems.append(f"{page} is not in the navigation (cli/site/navigation.py)")
         waiting = [page for page in (*listed, *every) if (self.root / page).is_file()]
         while waiting:

@@ -18,7 +18,10 @@ NAVIGATION: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     (
         "Plans and runners",
         (
-            *(f"docs/how-to/{name}.md" for name in ("models", "plans", "github", "agents", "budgets")),
+            *(
+                f"docs/how-to/{name}.md"
+                for name in ("models", "plans", "github", "agents", "budgets", "repository-settings")
+            ),
             *(f"docs/how-to/{name}.md" for name in ("e2b", "aws", "write-a-runner")),
         ),
     ),
@@ -48,6 +51,7 @@ NAVIGATION: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ),
 )
 # Not written yet by whoever owns them, or made by the build itself; everything else in NAVIGATION must exist.
-MAY_BE_ABSENT: Final = frozenset({"docs/how-to/agents.md", "docs/how-to/budgets.md"})
+MAY_BE_ABSENT: Final = frozenset(f"docs/how-to/{name}.md" for name in ("agents", "budgets", "repository-settings"))
+HOW_TO: Final = "docs/how-to/"
 DECISIONS: Final = "docs/adr"
 ENTRY: Final = "README.md"
