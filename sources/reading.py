@@ -47,23 +47,36 @@ def check_depth(value: Any, limit: int = MAX_DEPTH) -> None:
 def clean(text: str, limit: int | None = None) -> str:
     """Text without control characters and lone surrogates (PostgreSQL and UTF-8 refuse them), cut to ``limit``."""
     cut = text if limit is None else text[:limit]
+    if cut.isprintable():  # most short texts are: a webhook's time is spent in here
+        return cut
     return _CONTROL.sub(" ", cut.replace("\r\n", "\n"))
 
 
 class Node:
     """A value somewhere inside a payload, which knows its path. ``null`` counts as missing everywhere."""
 
-    __slots__ = ("path", "value")
+    __slots__ = ("_at", "value")
 
-    def __init__(self, value: Any, path: str = "") -> None:
-        self.value, self.path = value, path
+    def __init__(self, value: Any, path: "str | tuple[Node, str | int]" = "") -> None:
+        """``path``: where the value is, as a text, or as the node above and the key in it."""
+        self.value, self._at = value, path
 
     def __bool__(self) -> bool:
         return bool(self.value)
 
+    @property
+    def path(self) -> str:
+        """Such as ``data.event.tags[2]``; put together only when a message needs it."""
+        if isinstance(self._at, str):
+            return self._at
+        above, key = self._at[0].path, self._at[1]
+        if isinstance(key, int):
+            return f"{above}[{key}]"
+        return f"{above}.{key}" if above else key
+
     def _child(self, key: str) -> "Node":
         value = self.value.get(key) if isinstance(self.value, dict) else None
-        return Node(value, f"{self.path}.{key}" if self.path else key)
+        return Node(value, (self, key))
 
     def has(self, key: str) -> bool:
         """Whether the key is there and not null."""
@@ -89,15 +102,18 @@ class Node:
             return []
         if not isinstance(child.value, list):
             raise Malformed(child.path, f"expected a list, got {kind(child.value)}")
-        return [Node(value, f"{child.path}[{index}]") for index, value in enumerate(child.value[:limit])]
+        return [Node(value, (child, index)) for index, value in enumerate(child.value[:limit])]
 
     def text(self, *keys: str, limit: int = 65536) -> str:
         """The first non-empty text under one of the keys; numbers are written out; "" when there is none."""
+        if not isinstance(self.value, dict):
+            return ""
         for key in keys:
-            child = self._child(key)
-            if child.value is None:
+            value = self.value.get(key)
+            if value is None:
                 continue
-            found = child.as_text(limit).strip()
+            found = clean(value, limit) if isinstance(value, str) else Node(value, (self, key)).as_text(limit)
+            found = found.strip()
             if found:
                 return found
         return ""

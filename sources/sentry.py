@@ -112,8 +112,9 @@ def _what(root: Node, event: Node, issue: Node) -> dict[str, Any]:
     said = _message(event) or root.text("message", limit=4000)
     heading = f"{type_}: {value}" if type_ and value else type_ or value
     title = event.text("title", limit=1000) or issue.text("title", limit=1000) or said or heading or "Sentry issue"
-    frames = [frame for entry in reversed(chain) for frame in _frames(entry)]
-    trace = _trace(chain)
+    within = [_frames(entry) for entry in chain]
+    frames = [frame for entry in reversed(within) for frame in entry]
+    trace = _trace(chain, within)
     culprit = event.text("culprit", "location", limit=500) or issue.text("culprit", limit=500)
     if not frames and said:
         type_from_text, frames = parse_trace(said)
@@ -179,10 +180,9 @@ def _frame(node: Node) -> Frame:
     )
 
 
-def _trace(chain: list[Node]) -> str:
+def _trace(chain: list[Node], within: list[list[Frame]]) -> str:
     parts = []
-    for exception in chain:
-        frames = _frames(exception)
+    for exception, frames in zip(chain, within, strict=True):
         if frames:
             name = f"{exception.text('type', limit=300)}: {exception.text('value', limit=2000)}".strip(": ")
             parts.append(f"Stacktrace:\n{write_frames(frames)}\n{name}")
