@@ -60,7 +60,7 @@ def up(
 
 async def _up(layout: Layout, port: int | None, ready_file: Path | None, repository: str, *, demo: bool) -> int:
     """Serve until the work is done or a signal comes; either way everything is stopped before this returns."""
-    logs.configure("up", "warning", "console")
+    logs.configure("up", "error", "console")  # a broker that is not up yet is asked again, in silence
     stopped_by: asyncio.Queue[int] = asyncio.Queue()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped_by.put_nowait, number)

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import html
 import json
+import re
 from typing import Any, Final
 
 from services.gateway.problem_codes import CODES
@@ -15,7 +16,8 @@ h1{font-size:1.6rem}h2{margin-top:2.5rem;border-bottom:1px solid #8884;text-tran
 details{border:1px solid #8884;border-radius:6px;margin:.4rem 0;padding:.3rem .7rem}
 summary{cursor:pointer}code,pre{font:13px/1.45 ui-monospace,monospace}
 pre{overflow:auto;background:#8881;padding:.6rem;border-radius:6px}
-.m{display:inline-block;min-width:4.2rem;font-weight:600}
+.m{display:inline-block;min-width:4.2rem;font-weight:600}.s{margin-left:.6rem;opacity:.8}
+a{color:light-dark(#0b57d0,#8ab4f8)}
 table{border-collapse:collapse;width:100%}td,th{text-align:left;vertical-align:top;padding:.25rem .6rem .25rem 0}
 dt{font-weight:600}dd{margin:0 0 .5rem}
 .add{color:#1a7f37}.del{color:#cf222e}.hunk{color:#8250df}.odd{background:#d29922;color:#000}
@@ -27,6 +29,7 @@ def style_hash(style: str = STYLE) -> str:
     return "'sha256-" + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode() + "'"
 
 
+_CODE: Final = re.compile(r"(`{1,2})([^`]+)\1")
 POLICY: Final = (
     f"default-src 'none'; style-src {style_hash()}; img-src data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
@@ -46,12 +49,13 @@ def render(document: dict[str, Any]) -> str:
     """The whole reference."""
     info = document["info"]
     parts = [
-        f"<h1>{html.escape(info['title'])} HTTP reference</h1><p>{html.escape(info['description'])}</p>",
+        f"<h1>{html.escape(info['title'])} HTTP reference</h1><p>{_inline(info['description'])}</p>",
+        f"<p>{' · '.join(_jump(tag['name']) for tag in document['tags'])}</p>",
         '<p>Machine-readable: <a href="/openapi.json">/openapi.json</a> (OpenAPI 3.1). '
         'Send <code>Authorization: Bearer &lt;key&gt;</code>. <a href="#problems">Problem codes</a></p>',
     ]
     for tag in document["tags"]:
-        parts.append(f"<h2>{html.escape(tag['name'])}</h2>")
+        parts.append(f'<h2 id="tag-{html.escape(tag["name"])}">{html.escape(tag["name"])}</h2>')
         parts += [
             _operation(method, path, operation)
             for path, methods in document["paths"].items()
@@ -61,10 +65,19 @@ def render(document: dict[str, Any]) -> str:
     return page("Soulcaster HTTP reference", "".join(parts) + _codes() + _schemas(document))
 
 
+def _inline(text: str) -> str:
+    """Text with its code spans; backticks come one or two at a time."""
+    return _CODE.sub(lambda found: f"<code>{found[2]}</code>", html.escape(text, quote=False))
+
+
+def _jump(tag: str) -> str:
+    return f'<a href="#tag-{html.escape(tag)}">{html.escape(tag)}</a>'
+
+
 def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
     rows = "".join(
         f"<tr><td><code>{html.escape(one['name'])}</code></td><td>{one['in']}</td>"
-        f"<td>{html.escape(one.get('description', ''))}</td></tr>"
+        f"<td>{_inline(one.get('description', ''))}</td></tr>"
         for one in operation["parameters"]
     )
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
@@ -74,8 +87,8 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
     )
     return (
         f'<details id="{operation["operationId"]}"><summary><code><span class="m">{method.upper()}</span>'
-        f"{html.escape(path)}</code> {html.escape(operation['summary'])}</summary>"
-        f"<p>{html.escape(operation['description'])}</p>"
+        f'{html.escape(path)}</code> <span class="s">{html.escape(operation["summary"])}</span></summary>'
+        f"<p>{_inline(operation['description'])}</p>"
         + (f"<table>{rows}</table>" if rows else "")
         + (f"<p>Body: {_link(body)}</p>" if body else "")
         + f"<dl>{answers}</dl></details>"
@@ -103,9 +116,7 @@ def _link(schema: dict[str, Any] | None) -> str:
 
 
 def _codes() -> str:
-    rows = "".join(
-        f'<dt id="{code}"><code>{code}</code></dt><dd>{html.escape(text)}</dd>' for code, text in CODES.items()
-    )
+    rows = "".join(f'<dt id="{code}"><code>{code}</code></dt><dd>{_inline(text)}</dd>' for code, text in CODES.items())
     return f'<h2 id="problems">Problem codes</h2><dl>{rows}</dl>'
 
 
