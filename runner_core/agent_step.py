@@ -1,6 +1,5 @@
 """The agent's part of an attempt: a sandbox filled with the source, the agent at work, its changes taken out."""
 
-import asyncio
 import secrets
 from dataclasses import dataclass
 
@@ -12,8 +11,9 @@ from runner_core.outcomes import AttemptFailed, no_changes
 from runner_core.prompt import prompt
 from runner_core.protocols import Sandbox
 from runner_core.saving import Saver
+from runner_core.setting_up import network, set_up, tidy
 from runner_core.source import Base
-from runner_core.workbench import prepare
+from runner_core.workbench import apply, prepare
 from runtime.logs import logger
 
 log = logger("runner.agent")
@@ -45,7 +45,8 @@ async def agent(bench: Bench, base: Base, again: Again | None = None) -> Done:
     async with proxy.listen(bench.folder / "model.sock"), bench.sandbox("agent", seconds + 600) as sandbox:
         await _fill(bench, sandbox, base, again)
         bench.enter("agent")
-        await bench.pipe.system(f"{kit.agent.name} with {kit.endpoint.model}")
+        unknown = "" if kit.prices else "; its price is not known (MODEL_PRICES): tokens are limited, money is not"
+        await bench.pipe.system(f"{bench.agent.name} with {kit.endpoint.model}{unknown}")
         saver = Saver(bench, base, sandbox)
         async with saver.saving():
             ran = await _run(bench, sandbox, proxy, key, seconds, again)
@@ -61,7 +62,7 @@ async def agent(bench: Bench, base: Base, again: Again | None = None) -> Done:
 async def _run(bench: Bench, sandbox: Sandbox, proxy: ModelProxy, key: str, seconds: float, again: Again | None) -> Ran:
     task, kit = bench.task, bench.kit
     assert kit.endpoint is not None
-    run = AgentRun(kit.agent, sandbox, bench.pipe, proxy, kit.patience.stall)
+    run = AgentRun(bench.agent, sandbox, bench.pipe, proxy, kit.patience.stall)
     bench.begin(run)
     remarks = bench.followed.remarks if bench.followed else ()
     words = prompt(task, bench.resumed_from is not None, remarks, again.failures if again else "")
@@ -72,20 +73,28 @@ async def _run(bench: Bench, sandbox: Sandbox, proxy: ModelProxy, key: str, seco
 
 
 async def _fill(bench: Bench, sandbox: Sandbox, base: Base, again: Again | None) -> None:
-    """Put the source in, and on top of it the agent's own work so far or what an earlier attempt has saved."""
-    data = await asyncio.to_thread(base.bundle.read_bytes)
+    """The source, set up; on top of it the agent's own work so far, or what an earlier attempt has saved."""
+    await _ready(bench, sandbox, base)
     if again is not None:
-        return await prepare(sandbox, data, "work", again.bundle)
+        return await apply(sandbox, "work", again.bundle)
     key = bench.task.resume_key
     earlier = await bench.kit.bus.objects().get(key) if key and artifacts.belongs(key, bench.task) else None
-    if key is not None and earlier is not None:
-        try:
-            await prepare(sandbox, data, "work", earlier)
-        except AttemptFailed as error:
-            log.info("attempt.not_resumed", job_id=bench.task.job_id, reason=error.failure.reason)
-            await bench.pipe.system("the earlier attempt's work does not fit this base; starting anew")
-        else:
-            bench.resumed_from = artifacts.attempt_of(key)
-            await bench.pipe.system(f"going on from the work that attempt {bench.resumed_from} saved")
-            return
-    await prepare(sandbox, data)
+    if key is None or earlier is None:
+        return
+    try:
+        await apply(sandbox, "work", earlier)
+    except AttemptFailed as error:
+        log.info("attempt.not_resumed", job_id=bench.task.job_id, reason=error.failure.reason)
+        await bench.pipe.system("the earlier attempt's work does not fit this base; starting anew")
+        await _ready(bench, sandbox, base)
+    else:
+        bench.resumed_from = artifacts.attempt_of(key)
+        await bench.pipe.system(f"going on from the work that attempt {bench.resumed_from} saved")
+
+
+async def _ready(bench: Bench, sandbox: Sandbox, base: Base) -> None:
+    """The base commit, unpacked and set up."""
+    await prepare(sandbox, base.bundle)
+    async with network(bench.setup, bench.pipe):
+        await set_up(sandbox, bench.setup, bench.pipe)
+    await tidy(sandbox, bench.setup)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -16,7 +16,8 @@ from runner_core.log_archive import LogArchive
 from runner_core.logs import LogPipe
 from runner_core.masking import Needles
 from runner_core.metering import Meter
-from runner_core.protocols import Followed, Sandbox, SandboxSpec, Tag
+from runner_core.protocols import Agent, Followed, Sandbox, SandboxSpec, Tag
+from runner_core.setting_up import SetUp
 from schemas.attempts import RunnerTask
 from schemas.jobs import Phase, Usage
 
@@ -43,6 +44,8 @@ class Bench:
     resumed_from: int | None = None
     rounds: int = 0
     earlier_seconds: float = 0.0
+    setup: SetUp = field(default_factory=SetUp)
+    protected: tuple[str, ...] = ()  # paths of the repository's own whose change waits for a person
     followed: Followed | None = None  # the pull request that a follow-up works on
 
     @property
@@ -64,6 +67,11 @@ class Bench:
     def remaining(self) -> float:
         """Seconds until the job's deadline."""
         return max((self.task.deadline - datetime.now(UTC)).total_seconds(), 0.0)
+
+    @property
+    def agent(self) -> Agent:
+        """The coding agent of this job. Raises AttemptFailed when the runner has none of that name."""
+        return self.kit.agent_for(self.task)
 
     @property
     def own_token(self) -> str | None:
@@ -103,6 +111,8 @@ class Bench:
             lifetime=lifetime,
             memory_bytes=task.limits.memory_bytes,
             processes=task.limits.processes,
-            tools=self.kit.agent.tools if agent else (),
+            tools=self.agent.tools if agent else (),
             model_socket=self.folder / "model.sock" if agent else None,
+            setup_socket=self.setup.socket,
+            setup_hosts=tuple(self.setup.allowed.names) if self.setup.socket else (),
         )

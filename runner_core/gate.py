@@ -53,14 +53,18 @@ _INVISIBLE: Final = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\
 _HFS_IGNORED: Final = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 
 
-def judge(patch: Patch, plan: Plan, limits: Limits, needles: Needles) -> list[GateFinding]:
-    """All findings, blocks first. ``needles`` are the run's own secrets, searched in all their encodings."""
+def judge(
+    patch: Patch, plan: Plan, limits: Limits, needles: Needles, protected: tuple[str, ...] = ()
+) -> list[GateFinding]:
+    """All findings, blocks first. ``needles`` are the run's own secrets, searched in all their encodings; ``protected``
+    are the repository's own patterns of paths whose change waits for a person."""
     findings = list(_size(patch, limits))
     for change in patch.changes:
         findings += _path(change)
         findings += _mode(change)
         findings += _content(change, needles)
         findings += _held(change)
+        findings += _protected(change, protected)
     findings += _outside(patch, plan)
     order = {"block": 0, "hold": 1, "note": 2}
     findings = [without_secrets(finding, needles) for finding in findings]
@@ -189,6 +193,16 @@ def _suffixes(path: str) -> list[str]:
 def _held(change: Change) -> Iterator[GateFinding]:
     if any(_HELD_NAMES.match(name) for name in _suffixes(change.path.casefold())):
         yield _hold("protected", change.path, "It decides how code is built, tested, reviewed or run.")
+
+
+def _protected(change: Change, patterns: tuple[str, ...]) -> Iterator[GateFinding]:
+    """Case does not count, as it does not on many file systems; a folder's name means all below it."""
+    path = change.path.casefold()
+    for pattern in patterns:
+        name = pattern.casefold().removeprefix("/").removesuffix("/")
+        if fnmatch.fnmatchcase(path, name) or fnmatch.fnmatchcase(path, f"{name}/*"):
+            yield _hold("protected here", change.path, f"The repository protects {pattern!r} (.soulcaster.yml).")
+            return
 
 
 def _outside(patch: Patch, plan: Plan) -> Iterator[GateFinding]:

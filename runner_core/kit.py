@@ -7,10 +7,12 @@ from messaging.ports import Bus
 from runner_core.lease import Timing
 from runner_core.metering import Prices
 from runner_core.model_proxy import Endpoint
+from runner_core.outcomes import AttemptFailed
 from runner_core.protocols import Agent, SandboxProvider
 from runner_core.publisher import Publisher
 from runner_core.source import Source
 from runtime.seal import Sealer
+from schemas.attempts import RunnerTask
 from schemas.errors import Failure
 
 SHORTEST_KEY = 12  # shorter "keys" are the words that servers without keys accept; masking them would blank out text
@@ -33,7 +35,8 @@ class Patience:
 @dataclass(frozen=True, slots=True)
 class Kit:
     """``endpoint`` is None where no model is configured; ``folder`` holds the attempts' own folders. ``rounds``: how
-    often the agent may be sent back in one attempt because tests fail."""
+    often the agent may be sent back in one attempt because tests fail. ``setup_hosts``: hosts that set-up commands may
+    reach (``host``, ``host:port``, ``*.host``); none: they have no network, whatever a repository asks for."""
 
     bus: Bus
     runner: str
@@ -51,13 +54,26 @@ class Kit:
     patience: Patience = Patience()
     rounds: int = 1
     setup_hosts: tuple[str, ...] = ()
+    others: tuple[Agent, ...] = ()  # agents that a task may ask for by name instead of ``agent``
 
-    async def problem(self) -> Failure | None:
-        """Why no attempt can succeed here now, with what to do."""
+    def agent_for(self, task: RunnerTask) -> Agent:
+        """The agent that the task asks for, by the name before its version. Raises AttemptFailed."""
+        if task.agent is None:
+            return self.agent
+        for agent in (self.agent, *self.others):
+            if agent.name.split()[0] == task.agent:
+                return agent
+        has = ", ".join(agent.name.split()[0] for agent in (self.agent, *self.others))
+        reason = f"Runner {self.runner} has no agent called {task.agent}; it has {has}."
+        action = "Name one of those, or leave it to the runner."
+        raise AttemptFailed(Failure(kind="configuration", reason=reason, action=action))
+
+    async def problem(self, agent: Agent | None = None) -> Failure | None:
+        """Why no attempt (with ``agent``, else the default one) can succeed here now, with what to do."""
         if self.endpoint is None:
             return Failure(
                 kind="configuration",
                 reason="No model is configured.",
                 action="Set OPENAI_API_KEY (or OPENAI_BASE_URL of a server without keys) and OPENAI_MODEL.",
             )
-        return await self.provider.probe() or await self.agent.probe()
+        return await self.provider.probe() or await (agent or self.agent).probe()

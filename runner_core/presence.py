@@ -61,6 +61,7 @@ class Presence:
             instance=self._kit.instance,
             sandbox=self._kit.provider.kind,
             agent=self._kit.agent.name,
+            agents=[agent.name.split()[0] for agent in (self._kit.agent, *self._kit.others)],
             capabilities=list(self._kit.provider.capabilities),
             slots=self._slots,
             busy=len(jobs),

@@ -46,7 +46,8 @@ class SandboxSpec:
     """What to create. ``lifetime`` is in seconds: the provider ends the sandbox then even if the runner is gone.
 
     ``model_socket`` is the unix socket of the model proxy and ``model_url`` its address for a remote sandbox; with
-    neither the sandbox reaches nothing.
+    neither the sandbox reaches nothing. ``setup_socket`` is the unix socket of an HTTP proxy that set-up commands may
+    use, and they alone; ``setup_hosts`` are the hosts behind it, for a provider that has a filter of its own.
     """
 
     tag: Tag
@@ -57,23 +58,31 @@ class SandboxSpec:
     tools: tuple[Tool, ...] = ()
     model_socket: Path | None = None
     model_url: str | None = None
+    setup_socket: Path | None = None
+    setup_hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Absolute paths inside a sandbox, and where the model endpoint is found there (empty: none)."""
+    """Absolute paths inside a sandbox, and where the model endpoint is found there (empty: none).
+
+    ``setup_url`` is the HTTP proxy for commands of the set-up; empty: their way out is open without one; None: they
+    have none here.
+    """
 
     workspace: str
     home: str
     inbox: str  # files of ours: bundles, scripts
     model_url: str = ""
+    setup_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
     """``argv`` is run without a shell in ``cwd`` (default the workspace) with ``env`` over an empty environment.
 
-    ``stdin`` is given whole and closed. After ``timeout`` seconds the command's whole process tree is killed.
+    ``stdin`` is given whole and closed. After ``timeout`` seconds the command's whole process tree is killed. One with
+    ``setup`` may reach what ``SandboxSpec`` says, where ``Layout.setup_url`` is not None; no other command ever does.
     """
 
     argv: Sequence[str]
@@ -81,6 +90,7 @@ class Command:
     cwd: str | None = None
     stdin: bytes = b""
     timeout: float = 600.0
+    setup: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +116,9 @@ class Sandbox(Protocol):
     id: str
     layout: Layout
 
-    async def put(self, path: str, data: bytes, *, executable: bool = False) -> None:
-        """Write a file below ``layout.inbox``, ``home`` or ``workspace``; parents are made."""
+    async def put(self, path: str, data: bytes | Path, *, executable: bool = False) -> None:
+        """Write a file below ``layout.inbox``, ``home`` or ``workspace``; parents are made. ``data`` may be a file of
+        the host's, which may be large."""
 
     def run(self, command: Command) -> AsyncGenerator[Output | Exit, None]:
         """Run to the end; closing the iterator kills the command's whole process tree."""

@@ -1,13 +1,12 @@
 """The steps of an attempt, in order: source in, agent, patch out, tests, gate, pull request."""
 
-import asyncio
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Final
 
 from msgspec import structs
 
-from runner_core import artifacts, following, gate, reporting
+from runner_core import artifacts, following, gate, reporting, repository
 from runner_core.agent_step import Again, Done, agent
 from runner_core.bench import Bench
 from runner_core.gate import without_secrets
@@ -40,7 +39,7 @@ async def work(bench: Bench) -> Outcome:
     """The whole attempt. Errors that carry a ``failure`` end it; cancelled, it saves what the agent has done so far."""
     task, pipe = bench.task, bench.pipe
     await pipe.system(f"attempt {task.attempt} of job {task.job_id} on {bench.kit.instance}")
-    if task.approve_patch is None and (problem := await bench.kit.problem()) is not None:
+    if task.approve_patch is None and (problem := await bench.kit.problem(bench.agent)) is not None:
         raise AttemptFailed(problem)
     bench.enter("checkout")
     if task.follow_up is not None:
@@ -51,6 +50,7 @@ async def work(bench: Bench) -> Outcome:
             return before
         if (old := following.outdated(task, base)) is not None:
             raise AttemptFailed(old)
+    await repository.look(bench, base)
     if task.approve_patch is not None:
         done = Done(await _released(bench, task.approve_patch), "Released by a person.")
     else:
@@ -80,9 +80,7 @@ async def _released(bench: Bench, patch_key: str) -> bytes:
 
 async def _checked(bench: Bench, base: Base, done: Done) -> Candidate:
     """The work, verified; the agent is sent back while tests fail and that may help. Raises AttemptFailed."""
-    verifier = Verifier(
-        bench.task.plan.test_command, bench.task.plan.setup_commands, lambda: _check_sandbox(bench), bench.pipe
-    )
+    verifier = Verifier(bench.task.plan.test_command, bench.setup, lambda: _check_sandbox(bench), bench.pipe)
     while True:
         found = Candidate(await store(bench, base, done.bundle), Verification(), done.summary)
         bench.enter("verifying")
@@ -107,7 +105,7 @@ def _may_return(bench: Bench) -> bool:
 
 async def _verified(bench: Bench, base: Base, verifier: Verifier, bundle: bytes, patch: Patch) -> Verification:
     tests = tuple(change.path for change in patch.changes if change.new_mode in FILES and gate.is_test(change.path))
-    bundles = Bundles(await asyncio.to_thread(base.bundle.read_bytes), bundle, tests)
+    bundles = Bundles(base.bundle, bundle, tests)
     return await verifier(bundles, _check_seconds(bench))
 
 
@@ -128,7 +126,7 @@ async def _published(bench: Bench, base: Base, found: Candidate) -> Outcome:
     """Gate, the right to publish, branch and pull request."""
     task, patch = bench.task, found.patch
     bench.enter("gating")
-    findings = gate.judge(patch, task.plan, task.limits, bench.needles)
+    findings = gate.judge(patch, task.plan, task.limits, bench.needles, bench.protected)
     findings += [without_secrets(note, bench.needles) for note in review(patch, task.plan)]
     report = bench.lease.report = _report(bench, found, findings)
     for finding in findings:

@@ -6,29 +6,23 @@ stands in the way of a fix.
 
 import time
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, aclosing
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from pathlib import Path
 
 from runner_core.checking import ABSENT, Runs, judge, tail, twice
 from runner_core.failing import FailingTests
 from runner_core.logs import LogPipe
 from runner_core.outcomes import AttemptFailed
-from runner_core.protocols import Command, Exit, Output, Sandbox
-from runner_core.workbench import Variant, prepare
+from runner_core.protocols import Sandbox
+from runner_core.setting_up import SetUp, network, set_up
+from runner_core.shell import how, shell
+from runner_core.workbench import Variant, apply, prepare
 from schemas.errors import Failure
 from schemas.jobs import Check, Verification
 
 CHECK_SECONDS = 600.0
 TAIL = 4_000
-# Package managers say at once that there is no network instead of trying for half a minute.
-OFFLINE = {
-    "PIP_NO_INDEX": "1",
-    "UV_OFFLINE": "1",
-    "npm_config_offline": "true",
-    "YARN_ENABLE_NETWORK": "false",
-    "CARGO_NET_OFFLINE": "true",
-    "GOPROXY": "off",
-}
 ON = {"base": "on the base commit", "tests": "on the base commit with the patch's tests", "work": "on the patch"}
 MakeSandbox = Callable[[], AbstractAsyncContextManager[Sandbox]]
 
@@ -37,7 +31,7 @@ MakeSandbox = Callable[[], AbstractAsyncContextManager[Sandbox]]
 class Bundles:
     """What the sandboxes are filled with, and the test files that the work adds or changes."""
 
-    base: bytes
+    base: Path
     work: bytes
     tests: tuple[str, ...] = ()
 
@@ -45,7 +39,7 @@ class Bundles:
 class Verifier:
     """Of one attempt: what the base commit does is looked at once, however often the agent is sent back."""
 
-    def __init__(self, command: str | None, setup: list[str], make: MakeSandbox, pipe: LogPipe) -> None:
+    def __init__(self, command: str | None, setup: SetUp, make: MakeSandbox, pipe: LogPipe) -> None:
         self._command, self._setup, self._make, self._pipe = command, setup, make, pipe
         self._base: tuple[Check, str] | None = None
 
@@ -70,9 +64,11 @@ class Verifier:
         until = time.monotonic() + seconds
         await self._pipe.system(f"{ON[variant]}: {self._command}")
         async with self._make() as sandbox:
-            work = None if variant == "base" else bundles.work
-            await prepare(sandbox, bundles.base, variant, work, bundles.tests)
-            troubled = await self._set_up(sandbox, seconds / 2)
+            await prepare(sandbox, bundles.base)
+            async with network(self._setup, self._pipe):
+                troubled = await set_up(sandbox, self._setup, self._pipe, seconds / 2)
+            if variant != "base":
+                await apply(sandbox, variant, bundles.work, bundles.tests)
             check, again = await self._test(sandbox, variant, max(until - time.monotonic(), seconds / 3))
             if again and check.seconds < until - time.monotonic():
                 await self._pipe.system("once more, to see whether that is certain")
@@ -83,11 +79,11 @@ class Verifier:
     async def _test(self, sandbox: Sandbox, variant: Variant, seconds: float) -> tuple[Check, bool]:
         """One run, and whether repeating it could tell more."""
         failing = FailingTests()
-        exit, said = await _shell(sandbox, self._command or "", self._pipe, seconds, failing=failing)
+        exit, said = await shell(sandbox, self._command or "", self._pipe, seconds, failing=failing)
         if exit.why == "gone":
             raise AttemptFailed(Failure(kind="infrastructure", reason="The sandbox ended under the tests."))
         passed = exit.code == 0
-        await self._pipe.system(f"{'passed' if passed else 'failed'} with {_how(exit)} after {exit.seconds:.1f} s")
+        await self._pipe.system(f"{'passed' if passed else 'failed'} with {how(exit)} after {exit.seconds:.1f} s")
         check = Check(
             command=self._command or "",
             on="patch" if variant == "work" else "base",
@@ -99,49 +95,3 @@ class Verifier:
             failing=[] if passed else sorted(self._pipe.mask(name) for name in failing.close()),
         )
         return check, not passed and exit.why == "exited" and exit.code not in ABSENT
-
-    async def _set_up(self, sandbox: Sandbox, seconds: float) -> str:
-        """What the first failing set-up command said; empty when all went well. A failure ends nothing: the tests
-        tell."""
-        troubled = ""
-        until = time.monotonic() + seconds
-        for setup in self._setup:
-            exit, said = await _shell(sandbox, setup, self._pipe, max(until - time.monotonic(), 1.0), shown=False)
-            await self._pipe.system(f"set-up `{setup}`: {_how(exit)} after {exit.seconds:.1f} s, without a network")
-            if exit.code != 0 and not troubled:
-                troubled = f"`{setup}` ended with {_how(exit)} without a network: {tail(said, 300)}"
-        return troubled
-
-
-async def _shell(
-    sandbox: Sandbox,
-    command: str,
-    pipe: LogPipe,
-    seconds: float,
-    *,
-    shown: bool = True,
-    failing: FailingTests | None = None,
-) -> tuple[Exit, str]:
-    """Run with ``sh -c`` from the repository's root, its output logged when ``shown``."""
-    env = {"CI": "1", "PYTHONDONTWRITEBYTECODE": "1", "GIT_CONFIG_NOSYSTEM": "1", **OFFLINE}
-    channels = {"stdout": pipe.channel("stdout"), "stderr": pipe.channel("stderr")}
-    said = bytearray()
-    result = Exit(code=None, why="gone")
-    async with aclosing(sandbox.run(Command(argv=["sh", "-c", command], env=env, timeout=seconds))) as stream:
-        async for piece in stream:
-            if isinstance(piece, Output):
-                said += piece.data
-                del said[: -4 * TAIL]
-                if failing is not None:
-                    failing.feed(piece.data)
-                if shown:
-                    await channels[piece.stream].feed(piece.data)
-            else:
-                result = piece
-    for channel in channels.values():
-        await channel.close()
-    return result, pipe.mask(said.decode("utf-8", "replace"))
-
-
-def _how(exit: Exit) -> str:
-    return f"exit code {exit.code}" if exit.why == "exited" else exit.why

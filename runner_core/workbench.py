@@ -1,8 +1,10 @@
 """The scripts of ``inside/`` run in a sandbox: the source put in, the work taken out."""
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from runner_core import inside
@@ -25,34 +27,41 @@ class Work:
     incomplete: bool = False
 
 
-async def prepare(
-    sandbox: Sandbox,
-    base: bytes,
-    variant: Variant = "base",
-    work: bytes | None = None,
-    paths: Sequence[str] = (),
-) -> None:
-    """Unpack the base commit, on top of it ``work``, or only ``paths`` of it. Raises AttemptFailed or SandboxError."""
+async def prepare(sandbox: Sandbox, base: Path) -> None:
+    """Unpack the base commit from its bundle. Raises AttemptFailed or SandboxError."""
+    inbox = sandbox.layout.inbox
+    await asyncio.gather(
+        sandbox.put(f"{inbox}/base.bundle", base),
+        sandbox.put(f"{inbox}/excludes", inside.EXCLUDES.read_bytes()),
+        sandbox.put(f"{inbox}/prepare.sh", inside.PREPARE.read_bytes()),
+        sandbox.put(f"{inbox}/collect.sh", inside.COLLECT.read_bytes()),
+    )
+    await _prepared(sandbox, "base", "The repository could not be unpacked in the sandbox")
+
+
+async def apply(sandbox: Sandbox, variant: Variant, work: bytes, paths: Sequence[str] = ()) -> None:
+    """Put ``work`` (a bundle) on top of the base commit, all of it or only ``paths``. As ``prepare``."""
+    inbox = sandbox.layout.inbox
+    await asyncio.gather(
+        sandbox.put(f"{inbox}/work.bundle", work), sandbox.put(f"{inbox}/paths", "\0".join(paths).encode())
+    )
+    await _prepared(sandbox, variant, "The work so far could not be put on the base commit in the sandbox")
+
+
+async def _prepared(sandbox: Sandbox, variant: Variant, trouble: str) -> None:
     at = sandbox.layout
-    await sandbox.put(f"{at.inbox}/base.bundle", base)
-    await sandbox.put(f"{at.inbox}/excludes", inside.EXCLUDES.read_bytes())
-    await sandbox.put(f"{at.inbox}/prepare.sh", inside.PREPARE.read_bytes(), executable=True)
-    await sandbox.put(f"{at.inbox}/collect.sh", inside.COLLECT.read_bytes(), executable=True)
-    if work is not None:
-        await sandbox.put(f"{at.inbox}/work.bundle", work)
-        await sandbox.put(f"{at.inbox}/paths", "\0".join(paths).encode())
     env = {
         "BASE": f"{at.inbox}/base.bundle",
         "WORK": f"{at.inbox}/work.bundle",
+        "PATHS": f"{at.inbox}/paths",
         "EXCLUDES": f"{at.inbox}/excludes",
         "WORKSPACE": at.workspace,
         "VARIANT": variant,
-        "PATHS": f"{at.inbox}/paths",
     }
     argv = ["sh", f"{at.inbox}/prepare.sh"]
     exit, said = await finished(sandbox, Command(argv=argv, env=env, cwd=at.home, timeout=PREPARE_SECONDS))
     if exit.code != 0:
-        raise AttemptFailed(_failure("The repository could not be unpacked in the sandbox", exit, said))
+        raise AttemptFailed(_failure(trouble, exit, said))
 
 
 async def collect(sandbox: Sandbox, limit: int, seconds: float = COLLECT_SECONDS) -> Work:
@@ -76,15 +85,15 @@ async def collect(sandbox: Sandbox, limit: int, seconds: float = COLLECT_SECONDS
     return Work(await sandbox.get(out, limit=limit), incomplete)
 
 
-async def finished(sandbox: Sandbox, command: Command) -> tuple[Exit, str]:
-    """Run to the end; the exit and the last of what was printed."""
+async def finished(sandbox: Sandbox, command: Command, limit: int = SAID) -> tuple[Exit, str]:
+    """Run to the end; the exit and the last ``limit`` bytes of what was printed."""
     said = bytearray()
     exit = Exit(code=None, why="gone")
     async with aclosing(sandbox.run(command)) as stream:
         async for piece in stream:
             if isinstance(piece, Output):
                 said += piece.data
-                del said[:-SAID]
+                del said[:-limit]
             else:
                 exit = piece
     return exit, said.decode("utf-8", "replace")

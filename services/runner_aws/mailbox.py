@@ -9,6 +9,7 @@ import asyncio
 import json
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any, Final
 
 from runner_core.protocols import SandboxError
@@ -41,7 +42,7 @@ class Mailbox:
         """Tell the container that we live, and renew its URLs."""
         await self._write(self._renewed)
 
-    async def ask(self, call: dict[str, Any], data: bytes | None = None) -> str:
+    async def ask(self, call: dict[str, Any], data: bytes | Path | None = None) -> str:
         """Put a call on the desk, with ``data`` beside it; its id, under which the answer comes."""
         identity = new_id()
         if data is not None:
@@ -120,8 +121,13 @@ class Mailbox:
             data = json.dumps(desk).encode()
             await insist("writing to the mailbox", lambda: self._put("desk.json", data))
 
-    async def _put(self, name: str, data: bytes) -> None:
-        await self._s3.put_object(Bucket=self._bucket, Key=f"{self.prefix}/{name}", Body=data)
+    async def _put(self, name: str, data: bytes | Path) -> None:
+        where = {"Bucket": self._bucket, "Key": f"{self.prefix}/{name}"}
+        if isinstance(data, bytes):
+            await self._s3.put_object(**where, Body=data)
+        else:
+            with await asyncio.to_thread(data.open, "rb") as file:
+                await self._s3.put_object(**where, Body=file)
 
     async def _readable(self, name: str, seconds: int) -> str:
         where = {"Bucket": self._bucket, "Key": f"{self.prefix}/{name}"}

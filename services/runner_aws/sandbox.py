@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -70,7 +71,7 @@ class FargateSandbox:
         self._destroying = asyncio.Lock()
         self._keeper = asyncio.create_task(self._keep())
 
-    async def put(self, path: str, data: bytes, *, executable: bool = False) -> None:
+    async def put(self, path: str, data: bytes | Path, *, executable: bool = False) -> None:
         _check(path)
         _, code, said = await self._asked({"do": "put", "path": path, "executable": executable}, data)
         if code != 0:
@@ -139,7 +140,7 @@ class FargateSandbox:
             await self._tasks.stop(self._task, "soulcaster: the sandbox is no longer wanted")
         await self._mailbox.clear()
 
-    async def _asked(self, call: dict[str, Any], data: bytes | None = None) -> tuple[str, int, str]:
+    async def _asked(self, call: dict[str, Any], data: bytes | Path | None = None) -> tuple[str, int, str]:
         """The call's id, and the code and text of its answer."""
         self._refuse_destroyed()
         identity = await self._mailbox.ask(call, data)

@@ -7,13 +7,14 @@ from pathlib import Path
 from messaging.connection import connect
 from messaging.ports import Bus
 from runner_core.agents.kilocode import Kilocode, Window
+from runner_core.agents.opencode import Opencode
 from runner_core.forges import forges, github_app
 from runner_core.forges.github_calls import host_of
 from runner_core.kit import Kit, Patience
 from runner_core.metering import Prices, prices_of
 from runner_core.model_door import ModelDoor
 from runner_core.model_proxy import Endpoint
-from runner_core.protocols import SandboxProvider
+from runner_core.protocols import Agent, SandboxProvider
 from runner_core.publisher import Publisher
 from runner_core.service import serve_runner
 from runner_core.source import Source
@@ -29,11 +30,19 @@ from services.runner_aws.settings import Settings
 from services.runner_aws.tasks import Place
 
 OPENAI = "https://api.openai.com/v1"
-IN_IMAGE = Path("/opt/kilocode/kilo")  # where deploy/aws/Dockerfile puts it
+KILOCODE_IN_IMAGE = Path("/opt/kilocode/kilo")  # where deploy/aws/Dockerfile puts them
+OPENCODE_IN_IMAGE = Path("/opt/opencode/opencode")
 
 
 class KilocodeInImage(Kilocode):
     """The one of the container's image; nothing of it has to be on the runner's machine."""
+
+    async def probe(self) -> Failure | None:
+        return None
+
+
+class OpencodeInImage(Opencode):
+    """The one of the container's image."""
 
     async def probe(self) -> Failure | None:
         return None
@@ -62,7 +71,8 @@ def compose(settings: Settings, bus: Bus, fargate: SandboxProvider) -> Kit:
         runner=settings.runner_id,
         instance=f"{settings.host}-{new_id()[-8:]}",
         provider=fargate,
-        agent=KilocodeInImage(IN_IMAGE, Window(settings.model_context, settings.model_output)),
+        agent=agents(settings)[0],
+        others=agents(settings)[1:],
         source=Source(data / "runner" / "mirrors"),
         publisher=Publisher(
             forges(bus.objects(), settings.public_url, settings.github_api_url, app(settings), settings.github_fork)
@@ -75,6 +85,13 @@ def compose(settings: Settings, bus: Bus, fargate: SandboxProvider) -> Kit:
         patience=Patience(stall=settings.agent_stall_seconds, save_every=settings.work_save_seconds),
         rounds=settings.agent_rounds,
     )
+
+
+def agents(settings: Settings) -> tuple[Agent, ...]:
+    """The one that is set, then the other."""
+    window = Window(settings.model_context, settings.model_output)
+    kilocode, opencode = KilocodeInImage(KILOCODE_IN_IMAGE, window), OpencodeInImage(OPENCODE_IN_IMAGE, window)
+    return (opencode, kilocode) if settings.agent == "opencode" else (kilocode, opencode)
 
 
 def model_door(settings: Settings) -> ModelDoor | None:

@@ -54,6 +54,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     model_proxy_public_url: Annotated[
         str, Meta(description="https:// address that leads containers to the model proxy's port")
     ] = ""
+    agent: Annotated[
+        Literal["kilocode", "opencode"],
+        Meta(description="coding agent of fixes that name none; the other stays available"),
+    ] = "kilocode"
     openai_api_key: Annotated[str, Meta(description="key of the model endpoint; it never enters a container")] = ""
     openai_base_url: Annotated[
         str, Meta(description="OpenAI-compatible endpoint, such as http://127.0.0.1:11434/v1; empty: OpenAI's own")

@@ -5,7 +5,8 @@ from typing import Final
 from runner_core.protocols import Agent, EventParser, Invocation, Layout, Tool
 from schemas.errors import Failure
 
-KILOCODE: Final = "7.7.7"  # pinned in deploy/e2b/template.py too; a test holds both equal
+KILOCODE: Final = "7.7.7"  # both are pinned in deploy/e2b/template.py too; a test holds them equal
+OPENCODE: Final = "1.18.33"
 
 
 class InTemplate:

@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import urlsplit
 
-from e2b import ALL_TRAFFIC, AsyncSandbox, SandboxQuery
+from e2b import AsyncSandbox, SandboxQuery
 from e2b.connection_config import ApiParams
-from e2b.sandbox.sandbox_api import SandboxInfo, SandboxNetworkOpts
+from e2b.sandbox.sandbox_api import SandboxInfo
 
 from runner_core.model_door import ModelDoor
 from runner_core.protocols import Found, Sandbox, SandboxError, SandboxSpec, Tag
@@ -19,6 +19,7 @@ from runtime.ids import new_id
 from runtime.logs import logger
 from schemas.errors import Failure
 from services.runner_sandbox.e2b_errors import ERRORS, KEY, answered, failure, sandbox_error, worth_repeating
+from services.runner_sandbox.e2b_network import at_creation
 from services.runner_sandbox.e2b_sandbox import E2bSandbox, Patience
 from services.runner_sandbox.settings import Settings
 
@@ -59,7 +60,7 @@ class E2bProvider:
     """See ``runner_core.protocols.SandboxProvider``. Without ``door`` no sandbox reaches a model."""
 
     kind = "e2b"
-    capabilities: tuple[str, ...] = ("isolated", "no-network", "model-proxy-url", "remote")
+    capabilities: tuple[str, ...] = ("isolated", "no-network", "model-proxy-url", "setup-network", "remote")
 
     def __init__(self, account: Account, door: ModelDoor | None, patience: Patience = Patience()) -> None:
         self._account, self._door, self._patience = account, door, patience
@@ -142,7 +143,7 @@ class E2bProvider:
                     self._account.template,
                     timeout=max(round(self._patience.ttl), 1),
                     metadata=metadata,
-                    network=_network(url),
+                    network=at_creation(url),
                     lifecycle={"on_timeout": "kill"},
                     idempotency_key=f"{nonce}-{turn}",
                     **self._api,
@@ -201,15 +202,6 @@ def from_settings(settings: Settings) -> E2bProvider:
     url = settings.model_proxy_public_url
     door = ModelDoor(url, settings.model_proxy_host, settings.model_proxy_port) if url else None
     return E2bProvider(account, door, Patience(ttl=settings.e2b_timeout_seconds))
-
-
-def _network(url: str) -> SandboxNetworkOpts:
-    """No way in; a way out to the model's host alone (e2b.dev/docs, "Internet access": allow beats deny)."""
-    host = urlsplit(url).hostname
-    network: SandboxNetworkOpts = {"deny_out": [ALL_TRAFFIC], "allow_public_traffic": False}
-    if host:
-        network["allow_out"] = [host]
-    return network
 
 
 def _unfit(public_url: str) -> Failure | None:

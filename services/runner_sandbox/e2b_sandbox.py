@@ -6,7 +6,7 @@ import asyncio
 import json
 import shlex
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from runtime.ids import new_id
 from runtime.logs import logger
 from schemas.errors import Failure
 from services.runner_sandbox.e2b_errors import ERRORS, GONE, sandbox_error, worth_repeating
+from services.runner_sandbox.e2b_network import from_now_on, hosts_line
 from services.runner_sandbox.e2b_tail import SUPERVISOR, Tail, call
 
 T = TypeVar("T")
@@ -52,7 +53,8 @@ class E2bSandbox:
         self, sdk: AsyncSandbox, spec: SandboxSpec, model_url: str, patience: Patience, held: ExitStack
     ) -> None:
         self.id = sdk.sandbox_id
-        self.layout = Layout(workspace=f"{HOME}/workspace", home=HOME, inbox=INBOX, model_url=model_url)
+        setup = "" if spec.setup_hosts else None
+        self.layout = Layout(f"{HOME}/workspace", HOME, INBOX, model_url, setup)
         self._sdk, self._spec, self._patience, self._held = sdk, spec, patience, held
         self._until = time.monotonic() + spec.lifetime
         self._keeper = asyncio.create_task(self._keep())
@@ -66,12 +68,20 @@ class E2bSandbox:
             reason = "The e2b template has no python3 or no git."
             action = "Build the template of deploy/e2b/ and set E2B_TEMPLATE to its name."
             raise SandboxError(Failure(kind="configuration", reason=reason, action=action, detail=said))
+        if line := await hosts_line(self.layout.model_url):
+            await self._quick(f"echo {shlex.quote(line)} >> /etc/hosts", "root")
 
-    async def put(self, path: str, data: bytes, *, executable: bool = False) -> None:
+    async def put(self, path: str, data: bytes | Path, *, executable: bool = False) -> None:
         self._check(path)
         owner = "root" if path.startswith(f"{INBOX}/") else "user"
-        entries = [WriteEntry(path=path, data=data)]
-        await self._insist(f"writing {path}", lambda: self._write(entries, owner, len(data)))
+
+        async def write() -> None:
+            if isinstance(data, bytes):
+                return await self._write([WriteEntry(path=path, data=data)], owner, len(data))
+            with await asyncio.to_thread(data.open, "rb") as file:
+                await self._write([WriteEntry(path=path, data=file)], owner, COMPRESSED)
+
+        await self._insist(f"writing {path}", write)
         if executable:
             await self._quick(f"chmod 755 {shlex.quote(path)}", owner)
 
@@ -88,6 +98,32 @@ class E2bSandbox:
         return bytes(data)
 
     async def run(self, command: Command) -> AsyncGenerator[Output | Exit, None]:
+        stream = self._run_connected(command) if command.setup else self._run(command)
+        async with aclosing(stream) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def _run_connected(self, command: Command) -> AsyncGenerator[Output | Exit, None]:
+        """With the way to ``setup_hosts`` open; a way that does not close again ends the sandbox."""
+        await self._insist("opening the network", lambda: self._reach(self._spec.setup_hosts))
+        try:
+            async with aclosing(self._run(command)) as pieces:
+                async for piece in pieces:
+                    yield piece
+        finally:
+            await asyncio.shield(self._close_network())
+
+    async def _reach(self, setup_hosts: Sequence[str]) -> None:
+        await self._sdk.update_network(from_now_on(self.layout.model_url, setup_hosts))
+
+    async def _close_network(self) -> None:
+        try:
+            await self._insist("closing the network", lambda: self._reach(()))
+        except SandboxError:
+            await self.destroy()
+            raise
+
+    async def _run(self, command: Command) -> AsyncGenerator[Output | Exit, None]:
         identity = new_id()
         await self._stage(identity, command)
         tail = Tail(self._sdk, identity, self._patience.stall, self._patience.cut)

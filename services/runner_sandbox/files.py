@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import stat
 from pathlib import Path, PurePosixPath
 
@@ -37,8 +38,8 @@ def read(root: Path, relative: str, limit: int) -> bytes:
         return data
 
 
-def write(root: Path, relative: str, data: bytes, executable: bool) -> None:
-    """Replace a file below ``root``; parents are made. Raises NotAFile."""
+def write(root: Path, relative: str, data: bytes | Path, executable: bool) -> None:
+    """Replace a file below ``root``, with ``data`` or what that file holds; parents are made. Raises NotAFile."""
     folder = -1
     try:
         folder, name = _descend(root, relative, create=True)
@@ -50,7 +51,11 @@ def write(root: Path, relative: str, data: bytes, executable: bool) -> None:
     finally:
         _close(folder)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
+        if isinstance(data, bytes):
+            file.write(data)
+        else:
+            with data.open("rb") as source:
+                shutil.copyfileobj(source, file, 1024 * 1024)
 
 
 def disk_usage(*roots: Path) -> int:

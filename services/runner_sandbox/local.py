@@ -26,6 +26,8 @@ from services.runner_sandbox.toolchains import Toolchains
 RELAY = "/run/soulcaster/relay.py"
 MODEL_SOCKET = "/run/soulcaster/model.sock"
 MODEL_PORT = 8088
+SETUP_SOCKET = "/run/soulcaster/setup.sock"
+SETUP_PORT = 8089
 FRESH = ".new-"
 
 
@@ -65,7 +67,7 @@ class LocalSandbox:
         self._until = asyncio.get_running_loop().time() + spec.lifetime
         self._live: set[Running] = set()
 
-    async def put(self, path: str, data: bytes, *, executable: bool = False) -> None:
+    async def put(self, path: str, data: bytes | Path, *, executable: bool = False) -> None:
         root, relative = self._place.resolve(path)
         try:
             await asyncio.to_thread(files.write, root, relative, data, executable)
@@ -118,7 +120,10 @@ class LocalSandbox:
         folder, layout = self._place.folder, self.layout
         shows = [(folder / "inbox", layout.inbox), *((tool.source, tool.destination) for tool in self._spec.tools)]
         argv = list(command.argv)
-        if self._spec.model_socket is not None:
+        if command.setup and self._spec.setup_socket is not None:
+            shows += [(inside.RELAY, RELAY), (self._spec.setup_socket, SETUP_SOCKET)]
+            argv = [str(self._toolchains.python), "-I", "-S", RELAY, SETUP_SOCKET, str(SETUP_PORT), *argv]
+        elif self._spec.model_socket is not None:
             shows += [(inside.RELAY, RELAY), (self._spec.model_socket, MODEL_SOCKET)]
             argv = [str(self._toolchains.python), "-I", "-S", RELAY, MODEL_SOCKET, str(MODEL_PORT), *argv]
         view = View(
@@ -142,7 +147,7 @@ class LocalProvider:
     """Makes local sandboxes under ``folder``. See ``runner_core.protocols.SandboxProvider``."""
 
     kind = "local"
-    capabilities: tuple[str, ...] = ("isolated", "no-network", "model-proxy-socket")
+    capabilities: tuple[str, ...] = ("isolated", "no-network", "model-proxy-socket", "setup-network")
 
     def __init__(self, folder: Path, toolchains: Toolchains, cgroup_parent: str = "") -> None:
         self._folder, self._toolchains, self._cgroup_parent = folder, toolchains, cgroup_parent
@@ -167,6 +172,7 @@ class LocalProvider:
             home="/home/agent",
             inbox="/run/soulcaster/inbox",
             model_url=f"http://127.0.0.1:{MODEL_PORT}/v1" if spec.model_socket else "",
+            setup_url=f"http://127.0.0.1:{SETUP_PORT}" if spec.setup_socket else None,
         )
         place = Place(self._folder / sandbox_id, layout)
         self._holds[sandbox_id] = make_folders(place.folder, spec.tag)

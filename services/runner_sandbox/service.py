@@ -7,6 +7,7 @@ from pathlib import Path
 from messaging.connection import connect
 from messaging.ports import Bus
 from runner_core.agents.kilocode import Kilocode, Window
+from runner_core.agents.opencode import Opencode
 from runner_core.forges import forges, github_app
 from runner_core.forges.github_calls import host_of
 from runner_core.kit import Kit, Patience
@@ -21,13 +22,15 @@ from runtime.ids import new_id
 from runtime.seal import Sealer
 from runtime.settings import SettingsError
 from services.runner_sandbox import toolchains
-from services.runner_sandbox.e2b_agent import KILOCODE, InTemplate
+from services.runner_sandbox.e2b_agent import KILOCODE, OPENCODE, InTemplate
 from services.runner_sandbox.local import LocalProvider
 from services.runner_sandbox.settings import Settings
 from services.runner_sandbox.unsafe import UnsafeProvider
 
 OPENAI = "https://api.openai.com/v1"
-AGENT = Path(__file__).parents[2] / "agents/node_modules/@kilocode/cli-linux-x64/bin/kilo"
+INSTALLED = Path(__file__).parents[2] / "agents/node_modules"
+KILOCODE_BINARY = INSTALLED / "@kilocode/cli-linux-x64/bin/kilo"
+OPENCODE_BINARY = INSTALLED / "opencode-linux-x64/bin/opencode"
 
 
 async def serve(settings: Settings, stop: asyncio.Event, *, bus: Bus | None = None) -> None:
@@ -48,7 +51,8 @@ def compose(settings: Settings, bus: Bus) -> Kit:
         runner=settings.runner_id,
         instance=f"{settings.host}-{new_id()[-8:]}",
         provider=provider(settings, data),
-        agent=agent(settings),
+        agent=agents(settings)[0],
+        others=agents(settings)[1:],
         source=Source(data / "runner" / "mirrors"),
         publisher=Publisher(
             forges(bus.objects(), settings.public_url, settings.github_api_url, app(settings), settings.github_fork)
@@ -64,11 +68,21 @@ def compose(settings: Settings, bus: Bus) -> Kit:
     )
 
 
-def agent(settings: Settings) -> Agent:
-    kilocode = Kilocode(
-        Path(settings.kilo_binary or AGENT).resolve(), Window(settings.model_context, settings.model_output)
-    )
-    return InTemplate(kilocode, KILOCODE) if settings.sandbox == "e2b" else kilocode
+def agents(settings: Settings) -> tuple[Agent, ...]:
+    """The one that is set, then the others that are there."""
+    window = Window(settings.model_context, settings.model_output)
+    kilocode = Kilocode(Path(settings.kilo_binary or KILOCODE_BINARY).resolve(), window)
+    path = Path(settings.opencode_binary or OPENCODE_BINARY).resolve()
+    opencode = Opencode(path, window)
+    if settings.sandbox == "e2b":
+        found: dict[str, Agent] = {
+            "kilocode": InTemplate(kilocode, KILOCODE),
+            "opencode": InTemplate(opencode, OPENCODE),
+        }
+    else:
+        found = {"kilocode": kilocode} | ({"opencode": opencode} if path.exists() else {})
+    chosen = found.pop(settings.agent, opencode)
+    return chosen, *found.values()
 
 
 def provider(settings: Settings, data: Path) -> SandboxProvider:

@@ -70,6 +70,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     kilo_binary: Annotated[
         str, Meta(description="platform binary of @kilocode/cli; empty: the one that `make setup` installs")
     ] = ""
+    agent: Annotated[
+        Literal["kilocode", "opencode"],
+        Meta(description="coding agent of fixes that name none; the others stay available"),
+    ] = "kilocode"
+    opencode_binary: Annotated[
+        str, Meta(description="platform binary of opencode-ai; empty: the one that `make setup` installs")
+    ] = ""
     openai_api_key: Annotated[str, Meta(description="key of the model endpoint; it never enters a sandbox")] = ""
     openai_base_url: Annotated[
         str, Meta(description="OpenAI-compatible endpoint, such as http://127.0.0.1:11434/v1; empty: OpenAI's own")

@@ -37,7 +37,7 @@ class UnsafeSandbox:
         self._until = asyncio.get_running_loop().time() + spec.lifetime
         self._live: set[Running] = set()
 
-    async def put(self, path: str, data: bytes, *, executable: bool = False) -> None:
+    async def put(self, path: str, data: bytes | Path, *, executable: bool = False) -> None:
         root, relative = self._place.resolve(path)
         try:
             await asyncio.to_thread(files.write, root, relative, data, executable)

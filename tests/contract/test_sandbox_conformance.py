@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from runner_core.metering import Meter, Prices
+from runner_core.allowed_hosts import Allowed
+from runner_core.metering import Meter
 from runner_core.model_proxy import Endpoint, ModelProxy
 from runner_core.protocols import Command, Exit, Output, Sandbox, SandboxError, SandboxProvider
+from runner_core.setup_proxy import SetupProxy
 from tests.support.eventually import eventually
 from tests.support.sandboxes import PROVIDERS, RUNNER, ran, shell, spec
 from tests.support.scripted_model import Turn, always, scripted_model
@@ -76,6 +78,14 @@ async def test_files_stay_from_command_to_command(sandbox: Sandbox) -> None:
     assert done.stdout == b"./deep/er/run.sh ran\n", done
     await shell(sandbox, "printf 'made inside' > made")
     assert await sandbox.get(f"{sandbox.layout.workspace}/made", limit=100) == b"made inside"
+
+
+async def test_a_file_of_the_host_is_put_as_it_is(sandbox: Sandbox, tmp_path: Path) -> None:
+    data = bytes(range(256)) * 8192
+    await asyncio.to_thread((tmp_path / "large").write_bytes, data)
+    await sandbox.put(f"{sandbox.layout.inbox}/large", tmp_path / "large")
+    done = await shell(sandbox, f"sha256sum < {sandbox.layout.inbox}/large")
+    assert done.stdout.split()[0].decode() == hashlib.sha256(data).hexdigest()
 
 
 async def test_a_file_above_the_limit_is_refused_by_the_gate(sandbox: Sandbox) -> None:
@@ -231,7 +241,7 @@ async def test_the_model_is_reached_through_the_proxy_with_the_jobs_key_alone(
     provider: SandboxProvider, tmp_path: Path
 ) -> None:
     async with scripted_model(always(Turn("hello"))) as model:
-        proxy = ModelProxy(Endpoint(model.url, KEY, "scripted-1"), JOB_KEY, Meter(100_000, 10.0, Prices()))
+        proxy = ModelProxy(Endpoint(model.url, KEY, "scripted-1"), JOB_KEY, Meter(100_000, 10.0))
         async with proxy.listen(tmp_path / "model.sock"):
             sandbox = await provider.create(spec(model_socket=tmp_path / "model.sock"))
             try:
@@ -246,6 +256,41 @@ async def test_the_model_is_reached_through_the_proxy_with_the_jobs_key_alone(
             finally:
                 await sandbox.destroy()
         assert set(model.keys) == {KEY}
+
+
+async def test_only_a_command_of_the_set_up_finds_the_way_out(provider: SandboxProvider, tmp_path: Path) -> None:
+    """Where there is one; the same command without ``setup`` reaches nothing in the same sandbox."""
+    if "setup-network" not in provider.capabilities:
+        sandbox = await provider.create(spec())
+        assert sandbox.layout.setup_url is None
+        return await sandbox.destroy()
+    async with scripted_model(always(Turn("hello"))) as server:
+        target = f"127.0.0.1:{server.port}"
+        async with SetupProxy(Allowed(own=(target,))).listen(tmp_path / "setup.sock"):
+            hosts = ("127.0.0.1",)
+            sandbox = await provider.create(spec(setup_socket=tmp_path / "setup.sock", setup_hosts=hosts))
+            try:
+                url = sandbox.layout.setup_url
+                assert url is not None
+                for allowed in (False, True, False):
+                    done = await ran(sandbox, "python3", "-c", TUNNEL, url, target, setup=allowed)
+                    reached = b"hello" in done.stdout
+                    assert reached == (allowed and bool(url)), done  # a way without a proxy needs a real network
+            finally:
+                await sandbox.destroy()
+
+
+TUNNEL = """
+import json, sys, http.client
+body = json.dumps({"model": "m", "messages": []}).encode()
+connection = http.client.HTTPConnection((sys.argv[1] or "http://127.0.0.1:8089").partition("//")[2], timeout=5)
+try:
+    connection.set_tunnel(sys.argv[2].split(":")[0], int(sys.argv[2].split(":")[1]))
+    connection.request("POST", "/v1/chat/completions", body, {"Content-Type": "application/json"})
+    print(connection.getresponse().read().decode())
+except OSError:
+    print("unreachable")
+"""
 
 
 async def _ask(sandbox: Sandbox, url: str, key: str) -> str:

@@ -22,7 +22,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     check_after: float = 600.0  # a plan not compared with its branch for so long is checked before its fix starts
     check: float = 30.0  # a planner that does not answer the check in time holds up no fix
     provisioning: float = 300.0
-    checkout: float = 300.0
+    checkout: float = 900.0  # with the repository's own set-up
     agent_margin: float = 120.0  # beyond the attempt's own wall clock
     verifying: float = 1_800.0
     gating: float = 300.0

@@ -3,15 +3,19 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from messaging.connection import NatsBus
 from runner_core.model_door import ModelDoor
+from runner_core.protocols import SandboxError
 from services.runner_sandbox.e2b_provider import E2bProvider
-from tests.integration.runner.rig import FIX, MODEL_KEY, Rig, git, rig
+from tests.integration.runner.rig import FIX, MODEL_KEY, SOURCE, Rig, git, rig
 from tests.support.e2b_double import E2bDouble, Fault, e2b_double
 from tests.support.eventually import eventually
 from tests.support.nats_server import NatsServer
-from tests.support.sandboxes import QUICK, account
+from tests.support.sandboxes import QUICK, account, ran, spec
 from tests.support.scripted_agent import ScriptedAgent
 from tests.support.scripted_model import Turn, always, scripted_model
 
@@ -28,7 +32,9 @@ END
 
 
 @asynccontextmanager
-async def _e2b_rig(bus: NatsBus, nats: NatsServer, tmp_path: Path, script: str) -> AsyncIterator[tuple[Rig, E2bDouble]]:
+async def _e2b_rig(
+    bus: NatsBus, nats: NatsServer, tmp_path: Path, script: str, **changes: Any
+) -> AsyncIterator[tuple[Rig, E2bDouble]]:
     door = ModelDoor("http://127.0.0.1")
     await door.start()
     door.public_url = f"http://127.0.0.1:{door.port}"
@@ -37,7 +43,7 @@ async def _e2b_rig(bus: NatsBus, nats: NatsServer, tmp_path: Path, script: str) 
         e2b_double(tmp_path / "e2b", doors={"127.0.0.1": door.port}) as double,
     ):
         provider = E2bProvider(account(double), door, QUICK)
-        async with rig(bus, nats.url, tmp_path, ScriptedAgent(script), model.url, provider=provider) as at:
+        async with rig(bus, nats.url, tmp_path, ScriptedAgent(script), model.url, provider=provider, **changes) as at:
             yield at, double
     await door.close()
 
@@ -109,3 +115,32 @@ async def test_without_a_public_address_of_the_proxy_the_job_says_what_to_set(
     said = f"{job.failure.reason} {job.failure.action} {job.failure.detail}"
     assert (job.failure.kind, "MODEL_PROXY_PUBLIC_URL" in said) == ("configuration", True), job.failure
     assert not double.control.created
+
+
+async def test_the_way_to_the_registries_is_open_for_set_up_commands_alone(
+    nats: NatsServer, bus: NatsBus, tmp_path: Path
+) -> None:
+    files = SOURCE | {".soulcaster.yml": "setup: echo ready\nnetwork: [packages.example.org]\n"}
+    hosts = ("pypi.org",)
+    async with _e2b_rig(bus, nats, tmp_path, FIX, files=files, setup_hosts=hosts) as (at, double):
+        job = await at.fixed()
+        assert job.status == "success", (job.failure, await at.log("JOB1"))
+        assert "set-up `echo ready`: exit code 0" in await at.log("JOB1")
+        changes = double.control.networks
+        assert len(changes) == 3  # sandboxes: the agent's, the base commit's, the patch's
+        for opened, closed in changes.values():
+            assert {"packages.example.org", "pypi.org"} <= set(opened["allowOut"])
+            assert set(closed.get("allowOut", ())) <= {"127.0.0.1"}
+            assert closed["denyOut"] == ["0.0.0.0/0"]
+            assert closed["dnsServers"] == []
+
+
+async def test_a_way_out_that_does_not_close_ends_the_sandbox(tmp_path: Path) -> None:
+    async with e2b_double(tmp_path / "e2b", doors={}) as double:
+        provider = E2bProvider(account(double), None, QUICK)
+        # The first change is answered: a cut is for streams.
+        sandbox = await provider.create(spec(setup_hosts=("pypi.org",)))
+        double.faults.add("network", Fault("cut"), *[Fault("status", 500)] * 20)
+        with pytest.raises(SandboxError):
+            await ran(sandbox, "echo", "ready", setup=True)
+        assert double.control.boxes == {}

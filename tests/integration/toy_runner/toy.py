@@ -22,7 +22,7 @@ class ToySandbox:
     def gone(self) -> bool:
         return not self._folder.exists()
 
-    async def put(self, path: str, data: bytes, *, executable: bool = False) -> None:
+    async def put(self, path: str, data: bytes | Path, *, executable: bool = False) -> None:
         if self.gone:
             raise SandboxError(Failure(kind="infrastructure", reason="The sandbox is gone."))
         await asyncio.to_thread(_write, Path(path), data, 0o755 if executable else 0o644)
@@ -93,7 +93,7 @@ class ToyProvider:
             await self._live.pop(sandbox_id).destroy()
 
 
-def _write(file: Path, data: bytes, mode: int) -> None:
+def _write(file: Path, data: bytes | Path, mode: int) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(data)
+    file.write_bytes(data if isinstance(data, bytes) else data.read_bytes())
     file.chmod(mode)

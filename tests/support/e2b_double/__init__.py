@@ -1,7 +1,7 @@
 """A double of e2b on loopback for the real SDK: its REST API and its Connect protocol, with commands really run.
 
 ``async with e2b_double(folder) as double``: give ``double.url`` as API and sandbox URL and ``double.key`` as API key.
-Operations for faults: create, list, get, kill, timeout, connect, read, write, unary, start, attach.
+Operations for faults: create, list, get, kill, timeout, network, connect, read, write, unary, start, attach.
 """
 
 import asyncio
@@ -56,6 +56,7 @@ class E2bDouble:
         add("GET", "/sandboxes/{id}", self._api("get", control.get))
         add("DELETE", "/sandboxes/{id}", self._api("kill", control.kill))
         add("POST", "/sandboxes/{id}/timeout", self._api("timeout", control.timeout))
+        add("PUT", "/sandboxes/{id}/network", self._api("network", control.network))
         add("POST", "/v2/sandboxes/{id}/connect", self._api("connect", control.connect))
         add("GET", "/health", self._in_box("health", lambda box, request, fault: _healthy()))
         add("GET", "/files", self._in_box("read", lambda box, request, fault: envd.read_file(box.machine, request)))

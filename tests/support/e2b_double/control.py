@@ -42,6 +42,7 @@ class Control:
         self.boxes: dict[str, Box] = {}
         self.created: list[tuple[float, dict[str, Any]]] = []
         self.lag = 0.0
+        self.networks: dict[str, list[dict[str, Any]]] = {}  # what each sandbox was told to reach, change by change
         self._keys: dict[str, str] = {}
         self._ending: set[asyncio.Task[None]] = set()
 
@@ -94,6 +95,14 @@ class Control:
         if box is None:
             return error(404, "sandbox not found")
         self.extend(box, float((await request.json())["timeout"]))
+        return web.Response(status=204)
+
+    async def network(self, request: web.Request) -> web.Response:
+        """A change of what a sandbox may reach. The double has no network to open; it keeps what it was told."""
+        box = self.boxes.get(request.match_info["id"])
+        if box is None:
+            return error(404, "sandbox not found")
+        self.networks.setdefault(box.id, []).append(await request.json())
         return web.Response(status=204)
 
     async def connect(self, request: web.Request) -> web.Response:
