@@ -106,7 +106,8 @@ async def _plant(gateway: Gateway, nats_url: str, long_log: int) -> dict[str, st
     return {name: cluster["id"] for name, cluster in ids.items()} | jobs
 
 
-def _job(job_id: str, cluster_id: str, status: JobStatus, **values: Any) -> Job:
+def planted_job(job_id: str, cluster_id: str, status: JobStatus, **values: Any) -> Job:
+    """A job record of eight days ago with everything a page shows of one; ``values`` instead of its fields."""
     at = datetime.now(UTC) - timedelta(days=8)
     cluster = Cluster(
         id=cluster_id,
@@ -173,7 +174,7 @@ async def _long_job(bus: Bus, cluster_id: str, lines: int) -> str:
         reason="The tests still fail on the patch.",
         action="Read the failing test below, add what the plan misses, then retry.",
     )
-    job = _job("PLANTEDLONG0000000000000AA", cluster_id, "failed", failure=failure)
+    job = planted_job("PLANTEDLONG0000000000000AA", cluster_id, "failed", failure=failure)
     await _keep(bus, job, ("queued", "provisioning", "checkout", "agent", "verifying"))
     pipe = LogPublisher(bus, DEFAULT_PROJECT, job.id, 1)
     await pipe.write(["Sandbox ready"], stream="system", phase="provisioning")
@@ -197,7 +198,7 @@ async def _hostile_job(bus: Bus, cluster_id: str) -> str:
         action="<script>1</script>",
         detail=HOSTILE[0],
     )
-    job = _job(
+    job = planted_job(
         "PLANTEDHOSTILE00000000000A", cluster_id, "failed", failure=failure, pr_url="javascript:document.title='owned'"
     )
     await _keep(bus, job, ("queued", "provisioning", "agent"))
@@ -253,7 +254,7 @@ async def _held_job(bus: Bus, cluster_id: str) -> str:
         reason="The patch changes CI configuration.",
         action="Read the diff, then release the patch or retry the fix.",
     )
-    job = _job(name, cluster_id, "needs_review", report=report, patch_key=key, failure=failure)
+    job = planted_job(name, cluster_id, "needs_review", report=report, patch_key=key, failure=failure)
     return await _keep(bus, job, ("queued", "provisioning", "checkout", "agent", "verifying", "gating"))
 
 

@@ -21,7 +21,7 @@ const items = async <T>(path: string, params?: Record<string, string | number>):
   (await call<Items<T>>("GET", path, params ? { params } : {})).items;
 
 export const clusters = () =>
-  queryOptions({ queryKey: ["clusters"], queryFn: () => call<types.ListedCluster[]>("GET", "/clusters") });
+  queryOptions({ queryKey: ["clusters"], queryFn: () => call<types.Cluster[]>("GET", "/clusters") });
 export const cluster = (id: string) =>
   queryOptions({
     queryKey: ["cluster", id],
@@ -103,6 +103,11 @@ export const projects = () =>
     queryFn: async () => (await call<{ projects: types.Project[] }>("GET", "/projects")).projects,
   });
 export const keys = () => queryOptions({ queryKey: ["keys"], queryFn: () => items<types.ApiKey>("/keys") });
+export const members = (project: string) =>
+  queryOptions({
+    queryKey: ["members", project],
+    queryFn: () => call<{ items: types.Member[]; sign_in: string[] }>("GET", `/projects/${project}/access`),
+  });
 export const source = (name: string) =>
   queryOptions({
     queryKey: ["source", name],

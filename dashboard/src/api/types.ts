@@ -3,9 +3,7 @@ import type { components } from "./generated";
 /** Shapes of the gateway, from its OpenAPI document; by hand only what the document leaves open or SSE carries. */
 type Schemas = components["schemas"];
 
-/** What a list says of a cluster; `proposals` is their number there, and in a cluster by itself the proposals. */
-export type ListedCluster = Schemas["ClusterView"];
-export type Cluster = Omit<ListedCluster, "proposals">;
+export type Cluster = Schemas["ClusterView"];
 export type ClusterDetail = Schemas["ClusterDetail"];
 export type ClusterStatus = Cluster["status"];
 export type ClustersChanged = Schemas["ClustersChanged"];
@@ -21,6 +19,8 @@ export type Session = Schemas["SessionInfo"];
 export type Role = Schemas["Key"]["role"];
 export type Project = Schemas["Project"];
 export type ApiKey = Schemas["Key"];
+/** A line of who may sign in with GitHub; `from` (`project` or `installation`) says which list names them. */
+export type Member = Schemas["Member"] & { from?: string };
 export type NewKey = Schemas["KeyMade"];
 export type ClusteringStatus = Schemas["ClusteringStatus"];
 export type SourceName = Feedback["source"];

@@ -1,4 +1,5 @@
 import type { ReactNode } from "react";
+import { Link } from "react-router";
 import { message, Problem } from "@/lib/problem";
 import { Button } from "./ui";
 
@@ -25,6 +26,16 @@ export function Loading({ what, rows = 4 }: { readonly what: string; readonly ro
 
 export function Failed({ error, retry }: { readonly error: unknown; readonly retry?: () => void }) {
   const problem = error instanceof Problem ? error : undefined;
+  if (problem?.status === 404) {
+    return (
+      <Empty title={problem.detail || "There is no such thing"}>
+        <p className="muted">The address may be old, or it belongs to another project.</p>
+        <p>
+          <Link to="/">Back to the inbox</Link>
+        </p>
+      </Empty>
+    );
+  }
   const title = problem?.title ?? "The page hit a defect of its own";
   const detail = problem ? problem.detail : message(error);
   return (

@@ -7,9 +7,9 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
-let project = "default";
+let project = "";
 
-/** The project every call is scoped to. */
+/** The project every call is scoped to; empty until the session says which. */
 export function setProject(id: string): void {
   project = id;
 }
@@ -19,9 +19,10 @@ export function currentProject(): string {
 }
 
 export function url(path: string, params: CallOptions["params"] = {}): string {
-  const query = new URLSearchParams({ project_id: project });
+  const query = new URLSearchParams(project ? { project_id: project } : {});
   for (const [name, value] of Object.entries(params)) if (value !== undefined) query.set(name, String(value));
-  return `${path}?${query.toString()}`;
+  const text = query.toString();
+  return text ? `${path}?${text}` : path;
 }
 
 /** One call; the decoded JSON, or a thrown Problem. The session cookie travels along, the key never does. */

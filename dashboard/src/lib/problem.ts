@@ -15,7 +15,8 @@ export class Problem extends Error {
   readonly requestId: string;
   readonly retryable: boolean;
   readonly jobId: string;
-  readonly githubSignIn: boolean;
+  /** Ways to sign in that the gateway offers: `key`, `github`. */
+  readonly signIn: readonly string[];
   readonly errors: readonly { field: string; reason: string }[];
   readonly similar: readonly Similar[];
   /** The version a plan is at, when it moved on (412). */
@@ -31,7 +32,7 @@ export class Problem extends Error {
     this.requestId = text("request_id");
     this.retryable = body["retryable"] === true || status === 0;
     this.jobId = text("job_id");
-    this.githubSignIn = body["github_sign_in"] === true;
+    this.signIn = Array.isArray(body["sign_in"]) ? (body["sign_in"] as string[]) : ["key"];
     this.similar = Array.isArray(body["similar"]) ? (body["similar"] as Similar[]) : [];
     this.version = typeof body["version"] === "number" ? body["version"] : undefined;
     this.errors = Array.isArray(body["errors"]) ? (body["errors"] as { field: string; reason: string }[]) : [];

@@ -68,36 +68,34 @@ function ClusterView({ cluster, plan }: Props & { readonly cluster: ClusterDetai
           </ul>
         </section>
       ) : null}
-      <div className="columns">
-        <div className="stack">
-          <Panel title="What is reported">
-            <ClusterText cluster={cluster} />
-            {cluster.timeline.length > 0 ? <Timeline days={cluster.timeline} /> : null}
-          </Panel>
-          <Tabs
-            label="Parts of the cluster"
-            value={tab}
-            onChange={(next) => {
-              setParams(
-                (old) => {
-                  old.set("tab", next);
-                  return old;
-                },
-                { replace: true, preventScrollReset: true },
-              );
-            }}
-            tabs={[
-              { value: "reports", label: `Reports (${String(cluster.count)})`, content: <Reports cluster={cluster} /> },
-              { value: "near", label: "Near neighbours", content: <NeighbourMap cluster={cluster} /> },
-              { value: "history", label: "History", content: <History id={cluster.id} /> },
-            ]}
-          />
-        </div>
-        <div className="stack">
+      <div className="cluster-grid">
+        <Panel title="What is reported">
+          <ClusterText cluster={cluster} />
+          {cluster.timeline.length > 0 ? <Timeline days={cluster.timeline} /> : null}
+        </Panel>
+        <div className="stack cluster-side">
           {plan(cluster)}
           <Fixes id={cluster.id} />
           <Repository cluster={cluster} />
         </div>
+        <Tabs
+          label="Parts of the cluster"
+          value={tab}
+          onChange={(next) => {
+            setParams(
+              (old) => {
+                old.set("tab", next);
+                return old;
+              },
+              { replace: true, preventScrollReset: true },
+            );
+          }}
+          tabs={[
+            { value: "reports", label: `Reports (${String(cluster.count)})`, content: <Reports cluster={cluster} /> },
+            { value: "near", label: "Near neighbours", content: <NeighbourMap cluster={cluster} /> },
+            { value: "history", label: "History", content: <History id={cluster.id} /> },
+          ]}
+        />
       </div>
     </div>
   );
@@ -194,7 +192,16 @@ function Notices({ cluster }: { readonly cluster: ClusterDetail }) {
         </p>
       ) : null}
       {cluster.status === "failed" && cluster.error_message ? (
-        <p className="banner tone-bad wrap">The last fix failed: {cluster.error_message}</p>
+        <p className="banner tone-bad spread">
+          <span className="wrap">
+            The last fix failed: <Untrusted text={cluster.error_message} />
+          </span>
+          {cluster.job_id ? (
+            <Link className="button" to={`/r/${cluster.job_id}`}>
+              See what failed
+            </Link>
+          ) : null}
+        </p>
       ) : null}
       {cluster.merged_into ? (
         <p className="banner tone-warn">

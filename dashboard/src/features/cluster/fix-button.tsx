@@ -48,7 +48,7 @@ export function FixButton({ cluster }: { readonly cluster: ClusterDetail }) {
           </Link>
         ) : null}
         <Button
-          kind={live ? "plain" : "primary"}
+          kind={live || !plan?.approved_by ? "plain" : "primary"}
           busy={start.isPending}
           blocked={blocked}
           shortcut="f"

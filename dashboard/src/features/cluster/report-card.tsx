@@ -10,9 +10,19 @@ interface Props {
   readonly blocked: string | undefined;
   readonly onChoose: () => void;
   readonly onMove: () => void;
+  /** Titles of the cluster's reports by their ids. */
+  readonly titles: ReadonlyMap<string, string>;
 }
 
-export function ReportCard({ item, here, chosen, blocked, onChoose, onMove }: Props) {
+/** A reason with titles in place of the ids it names. */
+function named(reason: string, titles: ReadonlyMap<string, string>): string {
+  return reason.replace(/\b[0-9A-Z]{20,32}\b/g, (id) => {
+    const title = titles.get(id);
+    return title ? `“${title}”` : id;
+  });
+}
+
+export function ReportCard({ item, here, chosen, blocked, onChoose, onMove, titles }: Props) {
   return (
     <li className={here ? "report report-at" : "report"} id={item.id}>
       <div className="spread">
@@ -40,7 +50,7 @@ export function ReportCard({ item, here, chosen, blocked, onChoose, onMove }: Pr
           <span className="muted">Here because:</span>{" "}
           {item.reasons
             .slice(0, 3)
-            .map((r) => r.detail)
+            .map((r) => named(r.detail, titles))
             .join("; ")}
         </p>
       ) : null}

@@ -1,5 +1,5 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { useRef, useState } from "react";
+import { useMemo, useRef, useState } from "react";
 import { useMay } from "@/api/session";
 import type { ClusterDetail, ClustersChanged, Feedback } from "@/api/types";
 import { Refused } from "@/components/states";
@@ -23,6 +23,7 @@ export function Reports({ cluster }: { readonly cluster: ClusterDetail }) {
     setChosen(new Set());
   });
   const items = cluster.feedback_items;
+  const titles = useMemo(() => new Map(items.map((item) => [item.id, item.title])), [items]);
   const toggle = (id: string): void => {
     setChosen((old) => {
       const next = new Set(old);
@@ -76,6 +77,7 @@ export function Reports({ cluster }: { readonly cluster: ClusterDetail }) {
           <ReportCard
             key={item.id}
             item={item}
+            titles={titles}
             here={index === at}
             chosen={chosen.has(item.id)}
             blocked={may}

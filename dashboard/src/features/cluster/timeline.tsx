@@ -1,20 +1,27 @@
 import type { Day } from "@/api/types";
+import { plural } from "@/lib/plural";
 
 const WIDTH = 600;
 const HEIGHT = 96;
 
 /** Reports a day as bars, and how many there were in all as a line; the same numbers as a table. */
-export function Timeline({ days }: { readonly days: readonly Day[] }) {
+export function Timeline({ days: known }: { readonly days: readonly Day[] }) {
+  const days = everyDay(known, new Date().toISOString().slice(0, 10));
   const most = Math.max(...days.map((day) => day.count), 1);
   const sums = runningSums(days);
   const all = sums.at(-1) ?? 1;
-  const width = WIDTH / Math.max(days.length, 14);
+  const width = WIDTH / days.length;
   const line = sums.map(
     (sum, index) => `${String((index + 0.5) * width)},${String(HEIGHT - (sum / all) * (HEIGHT - 8))}`,
   );
   return (
     <figure className="timeline">
-      <svg viewBox={`0 0 ${String(WIDTH)} ${String(HEIGHT)}`} preserveAspectRatio="none" aria-hidden="true">
+      <svg
+        role="img"
+        aria-label={`${plural(all, "report")} since ${known[0]?.day ?? "today"}, at most ${String(most)} a day`}
+        viewBox={`0 0 ${String(WIDTH)} ${String(HEIGHT)}`}
+        preserveAspectRatio="none"
+      >
         {days.map((day, index) => {
           const height = (day.count / most) * (HEIGHT - 12);
           return (
@@ -28,14 +35,15 @@ export function Timeline({ days }: { readonly days: readonly Day[] }) {
             />
           );
         })}
-        {days.length > 1 ? <polyline points={line.join(" ")} /> : null}
+        <polyline points={line.join(" ")} />
       </svg>
       <figcaption className="small muted spread">
         <span>{days[0]?.day}</span>
         <span>
-          bars: reports a day, at most {most} · line: all, {all}
+          <span className="key key-accent">reports a day, at most {most}</span>{" "}
+          <span className="key key-live">in all, {all}</span>
         </span>
-        <span>{days.length > 1 ? days.at(-1)?.day : ""}</span>
+        <span>today</span>
       </figcaption>
       <details>
         <summary className="small">As a table</summary>
@@ -62,6 +70,22 @@ export function Timeline({ days }: { readonly days: readonly Day[] }) {
       </details>
     </figure>
   );
+}
+
+const DAY_MS = 86_400_000;
+const LEAST = 14;
+
+/** Each day from the first report, or two weeks ago, until today; days without a report count 0. */
+export function everyDay(known: readonly Day[], today: string): Day[] {
+  const counts = new Map(known.map((day) => [day.day, day.count]));
+  const end = Math.max(Date.parse(today), ...known.map((day) => Date.parse(day.day)));
+  const start = Math.min(end - (LEAST - 1) * DAY_MS, ...known.map((day) => Date.parse(day.day)));
+  const days: Day[] = [];
+  for (let at = start; at <= end; at += DAY_MS) {
+    const day = new Date(at).toISOString().slice(0, 10);
+    days.push({ day, count: counts.get(day) ?? 0 });
+  }
+  return days;
 }
 
 export function runningSums(days: readonly Day[]): number[] {

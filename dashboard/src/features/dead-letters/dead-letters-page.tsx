@@ -1,6 +1,7 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient, type UseQueryResult } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import * as queries from "@/api/queries";
+import { useMay } from "@/api/session";
 import type { DeadLetter } from "@/api/types";
 import { Empty, Loaded, Refused } from "@/components/states";
 import { toast } from "@/components/toasts";
@@ -9,7 +10,8 @@ import { call } from "@/lib/http";
 import { plural } from "@/lib/plural";
 
 export function DeadLettersPage() {
-  const query = useQuery(queries.deadLetters());
+  const closed = useMay()("operator");
+  const query = useQuery({ ...queries.deadLetters(), enabled: !closed });
   useEffect(() => {
     document.title = "Dead letters · Soulcaster";
   }, []);
@@ -21,24 +23,30 @@ export function DeadLettersPage() {
           mended.
         </p>
       </PageHead>
-      <Loaded query={query} what="dead letters">
-        {(list) =>
-          list.length === 0 ? (
-            <Empty title="Nothing is stuck">
-              <p className="muted">
-                Looked <Time at={new Date(query.dataUpdatedAt).toISOString()} />, again every 15 seconds.
-              </p>
-            </Empty>
-          ) : (
-            <ul className="plain stack">
-              {list.map((letter) => (
-                <Letter key={letter.id} letter={letter} />
-              ))}
-            </ul>
-          )
-        }
-      </Loaded>
+      {closed ? <Empty title={closed} /> : <Letters query={query} />}
     </>
+  );
+}
+
+function Letters({ query }: { readonly query: UseQueryResult<DeadLetter[]> }) {
+  return (
+    <Loaded query={query} what="dead letters">
+      {(list) =>
+        list.length === 0 ? (
+          <Empty title="Nothing is stuck">
+            <p className="muted">
+              Looked <Time at={new Date(query.dataUpdatedAt).toISOString()} />, again every 15 seconds.
+            </p>
+          </Empty>
+        ) : (
+          <ul className="plain stack">
+            {list.map((letter) => (
+              <Letter key={letter.id} letter={letter} />
+            ))}
+          </ul>
+        )
+      }
+    </Loaded>
   );
 }
 

@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { Link } from "react-router";
 import * as queries from "@/api/queries";
+import { useMay } from "@/api/session";
 import { Empty, Loaded } from "@/components/states";
 import { Badge, PageHead, Panel, Time } from "@/components/ui";
 
@@ -126,7 +127,7 @@ function Runners() {
 function Flow() {
   const stats = useQuery(queries.stats()).data;
   const clustering = useQuery(queries.clustering()).data;
-  const dead = useQuery({ ...queries.deadLetters(), retry: false }).data;
+  const dead = useQuery({ ...queries.deadLetters(), retry: false, enabled: !useMay()("operator") }).data;
   return (
     <Panel title="Flow">
       <dl className="facts">

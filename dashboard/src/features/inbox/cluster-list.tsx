@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from "react";
 import { useNavigate } from "react-router";
 import { useMay } from "@/api/session";
-import type { ListedCluster } from "@/api/types";
+import type { Cluster } from "@/api/types";
 import { Refused } from "@/components/states";
 import { useMerge } from "@/components/triage/acts";
 import { TriageDialogs, type TriageAct } from "@/components/triage/dialogs";
@@ -12,7 +12,7 @@ import { ClusterRow } from "./cluster-row";
 const PAGE = 60;
 
 /** The ranked clusters, for the mouse and for single keys. Rows beyond the first come as they are scrolled to. */
-export function ClusterList({ clusters }: { readonly clusters: readonly ListedCluster[] }) {
+export function ClusterList({ clusters }: { readonly clusters: readonly Cluster[] }) {
   const navigate = useNavigate();
   const may = useMay();
   const box = useRef<HTMLUListElement>(null);
@@ -116,7 +116,7 @@ export function ClusterList({ clusters }: { readonly clusters: readonly ListedCl
   );
 }
 
-function MergeChosen({ chosen, clear }: { readonly chosen: readonly ListedCluster[]; readonly clear: () => void }) {
+function MergeChosen({ chosen, clear }: { readonly chosen: readonly Cluster[]; readonly clear: () => void }) {
   const merge = useMerge();
   const may = useMay();
   if (chosen.length === 0) return null;

@@ -1,15 +1,15 @@
 import { Link } from "react-router";
 import { useMay } from "@/api/session";
-import type { ListedCluster } from "@/api/types";
+import type { Cluster } from "@/api/types";
 import { SourceTiles } from "@/components/icons";
 import type { TriageAct } from "@/components/triage/dialogs";
 import { Badge, Button, OutLink, StatusBadge, Time, TrustBadge, Untrusted } from "@/components/ui";
 import { plural } from "@/lib/plural";
 
-const SEVERITY: Record<string, string> = { critical: "bad", high: "warn", medium: "accent", low: "muted" };
+const SEVERITY: Record<string, string> = { critical: "bad", high: "warn", low: "muted" };
 
 interface Props {
-  readonly cluster: ListedCluster;
+  readonly cluster: Cluster;
   readonly here: boolean;
   readonly chosen: boolean;
   readonly onHere: () => void;
@@ -47,12 +47,14 @@ export function ClusterRow({ cluster, here, chosen, onHere, onChoose, onAct }: P
               ↻ Regressed
             </Badge>
           ) : null}
-          {cluster.proposals > 0 ? (
+          {cluster.proposals_open > 0 ? (
             <Badge tone="warn" title="Evidence says that it may have to be merged or split; open it to decide.">
               ? grouped right
             </Badge>
           ) : null}
-          <Badge tone={SEVERITY[cluster.severity] ?? "muted"}>{cluster.severity}</Badge>
+          {cluster.severity === "medium" ? null : (
+            <Badge tone={SEVERITY[cluster.severity] ?? "muted"}>{cluster.severity} severity</Badge>
+          )}
           <TrustBadge trust={cluster.trust} />
           <span className="muted">
             last <Time at={cluster.last_seen} />
@@ -61,11 +63,7 @@ export function ClusterRow({ cluster, here, chosen, onHere, onChoose, onAct }: P
         </p>
       </div>
       <div className="cluster-acts row">
-        {cluster.github_pr_url ? (
-          <OutLink className="button" href={cluster.github_pr_url}>
-            Pull request
-          </OutLink>
-        ) : null}
+        <NextStep cluster={cluster} title={title} />
         {cluster.status === "dismissed" ? null : (
           <>
             <Button
@@ -94,3 +92,30 @@ export function ClusterRow({ cluster, here, chosen, onHere, onChoose, onAct }: P
     </li>
   );
 }
+
+/** What Soulcaster proposes to do about it now: one thing, by where the cluster stands. */
+function NextStep({ cluster, title }: { readonly cluster: Cluster; readonly title: string }) {
+  if (cluster.status === "pr_opened") {
+    return (
+      <OutLink className="button button-next" href={cluster.github_pr_url}>
+        Review pull request
+      </OutLink>
+    );
+  }
+  const job = cluster.job_id && (cluster.status === "fixing" || cluster.status === "failed") ? cluster.job_id : null;
+  if (job) {
+    return (
+      <Link className="button button-next" to={`/r/${job}`} aria-label={`${JOB[cluster.status] ?? ""}: ${title}`}>
+        {JOB[cluster.status]}
+      </Link>
+    );
+  }
+  if (cluster.status !== "new" && cluster.status !== "failed") return null;
+  return (
+    <Link className="button button-next" to={`/c/${cluster.id}#plan`} aria-label={`Plan a fix: ${title}`}>
+      Plan a fix
+    </Link>
+  );
+}
+
+const JOB: Record<string, string> = { fixing: "Watch the fix", failed: "See what failed" };

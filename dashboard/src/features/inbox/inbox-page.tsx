@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useEffect, useMemo } from "react";
 import { Link, useNavigate, useSearchParams } from "react-router";
 import * as queries from "@/api/queries";
-import type { ListedCluster } from "@/api/types";
+import type { Cluster } from "@/api/types";
 import { Empty, Loaded } from "@/components/states";
 import { PageHead } from "@/components/ui";
 import { ClusterList } from "./cluster-list";
@@ -32,7 +32,10 @@ export function InboxPage() {
   return (
     <>
       <PageHead title="Inbox" actions={<Find value={find} set={set} />}>
-        <p className="muted">What users report, grouped; most pressing first.</p>
+        <p className="muted">
+          What users report, grouped by problem, most pressing first. Open one: Soulcaster plans a fix in your code, you
+          approve it, and a draft pull request comes out.
+        </p>
       </PageHead>
       <Proposals />
       <Loaded query={query} what="clusters" rows={8}>
@@ -91,7 +94,7 @@ function Views({
   view,
   set,
 }: {
-  readonly list: readonly ListedCluster[];
+  readonly list: readonly Cluster[];
   readonly view: View;
   readonly set: FindProps["set"];
 }) {
@@ -120,7 +123,7 @@ function Found({
   view,
   find,
 }: {
-  readonly list: readonly ListedCluster[];
+  readonly list: readonly Cluster[];
   readonly view: View;
   readonly find: string;
 }) {

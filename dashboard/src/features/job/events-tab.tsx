@@ -1,8 +1,9 @@
 import type { JobEvent } from "@/api/types";
 import { Empty } from "@/components/states";
-import { Panel, StatusBadge, Time, Untrusted } from "@/components/ui";
+import { Panel, StatusBadge, Untrusted } from "@/components/ui";
+import { absolute, duration } from "@/lib/time";
 import { PhaseChart } from "./phase-chart";
-import type { Stretch } from "./phases";
+import { phaseLabel, type Stretch } from "./phases";
 
 interface Props {
   readonly events: readonly JobEvent[];
@@ -12,6 +13,7 @@ interface Props {
 /** The job's phases over time, and every change of its state. */
 export function EventsTab({ events, spent }: Props) {
   if (!events.length) return <Empty title="No events yet" />;
+  const start = Math.min(...events.map((event) => Date.parse(event.at)));
   return (
     <div className="stack">
       <Panel title="Phases">
@@ -21,7 +23,7 @@ export function EventsTab({ events, spent }: Props) {
         <table>
           <thead>
             <tr>
-              <th scope="col">When</th>
+              <th scope="col">After</th>
               <th scope="col">Status</th>
               <th scope="col">Phase</th>
               <th scope="col">Attempt</th>
@@ -32,12 +34,14 @@ export function EventsTab({ events, spent }: Props) {
             {[...events].reverse().map((event) => (
               <tr key={event.n}>
                 <td className="nowrap">
-                  <Time at={event.at} />
+                  <time dateTime={event.at} title={absolute(event.at)}>
+                    +{duration(Math.max(0, (Date.parse(event.at) - start) / 1000))}
+                  </time>
                 </td>
                 <td>
                   <StatusBadge status={event.status} />
                 </td>
-                <td>{event.phase}</td>
+                <td>{phaseLabel(event.phase)}</td>
                 <td>{event.attempt}</td>
                 <td className="wrap">
                   <Untrusted text={event.message || (event.failure?.reason ?? "")} />

@@ -3,19 +3,9 @@ import { duration } from "@/lib/time";
 import { spans, type Span } from "./ansi";
 import type { Row } from "./log-rows";
 import type { Line, Part } from "./log-store";
+import { phaseLabel } from "./phases";
 
 const LONG = 4000;
-const PHASES: Record<string, string> = {
-  queued: "Queued",
-  planning: "Plan",
-  provisioning: "Sandbox",
-  checkout: "Checkout",
-  agent: "Agent",
-  verifying: "Verify",
-  gating: "Gate",
-  publishing: "Publish",
-};
-
 export function anchor(line: Line): string {
   return `a${String(line.attempt)}L${String(line.n + 1)}`;
 }
@@ -75,7 +65,7 @@ function HeadRow({
       </span>
       {phase ? (
         <>
-          {PHASES[part.phase] ?? part.phase} <span className="log-note">attempt {part.attempt}</span>
+          {phaseLabel(part.phase)} <span className="log-note">attempt {part.attempt}</span>
         </>
       ) : (
         <>
@@ -139,6 +129,7 @@ function alarm(text: string): string {
 
 function diffClass(text: string): string {
   if (/^ {2}\+(?!\+\+)/.test(text)) return " log-added";
+  if (/^ {2}(exit code [1-9]|refused:)/.test(text)) return " log-alarm";
   return /^ {2}-(?!--)/.test(text) ? " log-removed" : "";
 }
 

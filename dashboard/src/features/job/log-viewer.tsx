@@ -1,10 +1,20 @@
-import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState, type KeyboardEvent } from "react";
+import {
+  useCallback,
+  useEffect,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+  type KeyboardEvent,
+} from "react";
 import { useSearchParams } from "react-router";
 import { toast } from "@/components/toasts";
 import { Button } from "@/components/ui";
 import { toClipboard } from "@/lib/clipboard";
 import { keysEnabled } from "@/lib/keys";
 import type { JobLog } from "./job-log";
+import { useFollow } from "./follow";
+import { Rail, useHits } from "./hits";
 import { LogBar } from "./log-bar";
 import { anchor, LogRow } from "./log-lines";
 import { LogRows, phaseKey, type Folds } from "./log-rows";
@@ -115,6 +125,8 @@ export function LogViewer({ jobId, log }: Props) {
     act();
   };
   const fresh = follow.fresh;
+  // A short log that has ended takes no more room than it needs; one that runs would jump with each line.
+  const height = store.ended ? { height: `min(68vh, 820px, ${String(Math.max(view.total, 120) + 16)}px)` } : undefined;
   return (
     <div className="log" onKeyDown={onKey} role="presentation">
       <LogBar
@@ -148,6 +160,7 @@ export function LogViewer({ jobId, log }: Props) {
       />
       <div
         ref={box}
+        style={height}
         className={wrap ? "log-box log-wrap" : "log-box"}
         onScroll={follow.scrolled}
         role="log"
@@ -184,7 +197,7 @@ export function LogViewer({ jobId, log }: Props) {
           })}
         </div>
       </div>
-      {query && !wrap ? <Rail hits={hits.all} rows={rows} /> : null}
+      {query && !wrap ? <Rail hits={hits.all} rows={rows} style={height} /> : null}
       {fresh > 0 ? (
         <div className="log-new">
           <Button kind="primary" onClick={follow.start}>
@@ -206,83 +219,7 @@ function foldedNow(store: LogStore, folds: Folds, number: number, phase: boolean
   return row?.kind === "step" && row.folded;
 }
 
-interface Follow {
-  readonly on: boolean;
-  readonly fresh: number;
-  readonly start: () => void;
-  readonly stop: () => void;
-  readonly toggle: () => void;
-  readonly scrolled: () => void;
-}
-
 type View = ReturnType<typeof useRowsWindow>;
-
-/** Follows the end while it is on; a scroll upwards switches it off, and nothing moves from then on. */
-function useFollow(
-  box: React.RefObject<HTMLElement | null>,
-  store: LogStore,
-  view: View,
-  count: number,
-  linked: boolean,
-): Follow {
-  const [on, setOn] = useState(!linked && !window.location.hash.startsWith("#a"));
-  const [seen, setSeen] = useState(0);
-  const lastTop = useRef(0);
-  const { scrollTo } = view;
-  const scroll = useRef(scrollTo);
-  useLayoutEffect(() => {
-    scroll.current = scrollTo;
-  });
-  const length = store.lines.length;
-  useLayoutEffect(() => {
-    if (!on || count === 0) return;
-    scroll.current(count - 1, "end");
-    lastTop.current = box.current?.scrollTop ?? 0;
-  }, [on, count, length, box]);
-  const stop = useCallback(() => {
-    setOn(false);
-    setSeen(store.lines.length);
-  }, [store]);
-  const start = (): void => {
-    setOn(true);
-  };
-  return {
-    on,
-    fresh: on ? 0 : length - seen,
-    start,
-    stop,
-    toggle: () => {
-      if (on) stop();
-      else start();
-    },
-    scrolled: () => {
-      const now = box.current?.scrollTop ?? 0;
-      if (on && now < lastTop.current - 2) stop();
-      lastTop.current = now;
-    },
-  };
-}
-
-function useHits(store: LogStore, query: string, version: number) {
-  const all = useMemo(() => store.search(query), [store, query, version]); // eslint-disable-line react-hooks/exhaustive-deps -- the version is the content
-  const set = useMemo(() => new Set(all), [all]);
-  const [at, setAt] = useState(-1);
-  return {
-    all,
-    set,
-    at,
-    current: query && at >= 0 ? all[at] : undefined,
-    reset: () => {
-      setAt(-1);
-    },
-    step: (by: number): number | undefined => {
-      if (!all.length) return undefined;
-      const next = at < 0 && by < 0 ? all.length - 1 : (at + by + all.length) % all.length;
-      setAt(next);
-      return all[next];
-    },
-  };
-}
 
 /** Brings a line into view: opens what hides it, and stops following. */
 function useShow(
@@ -307,18 +244,5 @@ function useShow(
       });
     },
     [store, setFolds, stop],
-  );
-}
-
-/** Where the matches are, along the scroll bar. */
-function Rail({ hits, rows }: { readonly hits: readonly number[]; readonly rows: LogRows }) {
-  const every = Math.max(1, Math.ceil(hits.length / 200));
-  const marks = hits.filter((_, at) => at % every === 0);
-  return (
-    <div className="log-rail" aria-hidden="true">
-      {marks.map((index) => (
-        <i key={index} style={{ top: `${String((rows.rowOf(index) / Math.max(1, rows.count)) * 100)}%` }} />
-      ))}
-    </div>
   );
 }

@@ -11,6 +11,11 @@ export const PHASES: readonly [phase: string, label: string][] = [
   ["publishing", "Publish"],
 ];
 
+/** A phase as people read it. */
+export function phaseLabel(phase: string): string {
+  return phase === "done" ? "End" : (PHASES.find(([name]) => name === phase)?.[1] ?? phase);
+}
+
 export interface Stretch {
   readonly phase: string;
   readonly attempt: number;

@@ -29,6 +29,7 @@ export function ReportTab({ job }: { readonly job: Job }) {
           <div className="stack">
             <Tests report={report} />
             <Gate report={report} />
+            <Rounds report={report} />
             {report.summary ? (
               <Panel title="What the agent says">
                 <p className="wrap summary">
@@ -47,6 +48,15 @@ export function ReportTab({ job }: { readonly job: Job }) {
   );
 }
 
+/** What was unusual about the way to this patch. */
+function Rounds({ report }: { readonly report: Report }) {
+  const told = [
+    report.rounds > 0 ? `The agent was sent back ${plural(report.rounds, "time")} because tests failed.` : "",
+    report.resumed_from ? `It went on from the work that attempt ${String(report.resumed_from)} had saved.` : "",
+  ].filter(Boolean);
+  return told.length ? <p className="small muted">{told.join(" ")}</p> : null;
+}
+
 function Tests({ report }: { readonly report: Report }) {
   const { verification } = report;
   const [tone, text] = VERDICTS[verification.verdict] ?? ["muted", verification.verdict];
@@ -56,13 +66,39 @@ function Tests({ report }: { readonly report: Report }) {
         <p className={`banner tone-${tone} wrap`}>
           {text} {verification.reason}
         </p>
-        {verification.checks.map((check) => (
-          <details key={`${check.on}${check.command}`} open={!check.passed && check.on === "patch"}>
+        {verification.tests.length ? (
+          <p className="small wrap">
+            Tests that the patch brings:{" "}
+            {verification.tests.map((path) => (
+              <code key={path}>{path} </code>
+            ))}
+          </p>
+        ) : null}
+        {verification.flaky.length ? (
+          <p className="small wrap">
+            <Badge tone="warn">! flaky</Badge> failed once and passed once, so they say nothing:{" "}
+            {verification.flaky.slice(0, 10).join(", ")}
+          </p>
+        ) : null}
+        {verification.checks.map((check, index) => (
+          <details key={index} open={!check.passed && check.on === "patch"}>
             <summary>
               <Badge tone={check.passed ? "good" : "bad"}>{check.passed ? "✓ passed" : "✕ failed"}</Badge> on the{" "}
-              {check.on === "base" ? "base commit" : "patch"}: <code className="wrap">{check.command}</code> (
+              {check.on === "base" ? "base commit" : "patch"}
+              {check.with_tests ? " with the patch’s own tests" : ""}: <code className="wrap">{check.command}</code> (
               {duration(check.seconds)})
             </summary>
+            {check.failing.length ? (
+              <ul className="small">
+                {check.failing.slice(0, 20).map((name) => (
+                  <li key={name} className="wrap">
+                    <code>
+                      <Untrusted text={name} />
+                    </code>
+                  </li>
+                ))}
+              </ul>
+            ) : null}
             <pre className="block small">
               <Untrusted text={check.output_tail} />
             </pre>

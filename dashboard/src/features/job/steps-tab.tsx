@@ -50,7 +50,7 @@ function SaidPart({ part, store }: Props) {
     <div className="agent-said wrap">
       {lines.map((line, index) => (
         <span key={index}>
-          {plainText(line.text.slice(0, 2000))}
+          <Ansi text={plainText(line.text.slice(0, 2000))} />
           {"\n"}
         </span>
       ))}

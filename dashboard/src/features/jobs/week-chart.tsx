@@ -1,33 +1,38 @@
 import { Panel } from "@/components/ui";
+import { plural } from "@/lib/plural";
 import type { Week } from "./weeks";
 import "./week-chart.css";
 
-const SLOT = 52;
-const HEIGHT = 90;
+const SLOT = 84;
+const HEIGHT = 74;
+const TOP = 16;
+const month = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
 
-/** How fixes ended and what they cost, by week; the same as a table. */
+/** How fixes ended and what they cost, by week, this week last; the same as a table. */
 export function WeekChart({ weeks }: { readonly weeks: readonly Week[] }) {
   if (weeks.length === 0) return null;
-  const most = Math.max(...weeks.map((week) => week.success + week.failed + week.other), 1);
+  const most = Math.max(...weeks.map(all), 1);
   const dearest = Math.max(...weeks.map((week) => week.cost), 0.01);
-  const width = Math.max(weeks.length, 6) * SLOT;
+  const ended = weeks.reduce((sum, week) => sum + week.success + week.failed, 0);
+  const good = weeks.reduce((sum, week) => sum + week.success, 0);
+  const cost = weeks.reduce((sum, week) => sum + week.cost, 0);
+  const told = `${String(good)} of ${plural(ended, "ended fix", "ended fixes")} succeeded in ${plural(weeks.length, "week")}, for $${cost.toFixed(2)}`;
   return (
     <Panel title="By week">
       <figure className="weeks">
-        <svg
-          viewBox={`0 0 ${String(width)} ${String(HEIGHT + 22)}`}
-          preserveAspectRatio="xMinYMid meet"
-          aria-hidden="true"
-        >
-          {weeks.map((week, index) => (
-            <Bars key={week.week} week={week} x={index * SLOT} most={most} dearest={dearest} />
-          ))}
-        </svg>
+        <div className="scroll-x" role="region" aria-label="Fixes by week" tabIndex={0}>
+          <svg viewBox={`0 0 ${String(weeks.length * SLOT)} ${String(TOP + HEIGHT + 34)}`} role="img" aria-label={told}>
+            {weeks.map((week, index) => (
+              <Bars key={week.week} week={week} x={index * SLOT} most={most} dearest={dearest} />
+            ))}
+          </svg>
+        </div>
         <figcaption className="small row">
           <span className="key key-good">succeeded</span>
           <span className="key key-bad">failed</span>
           <span className="key key-other">other</span>
-          <span className="key key-cost">cost, at most ${dearest.toFixed(2)}</span>
+          <span className="key key-cost">cost</span>
+          <span className="muted">{told}.</span>
         </figcaption>
         <details>
           <summary className="small">As a table</summary>
@@ -67,18 +72,33 @@ interface BarsProps {
 }
 
 function Bars({ week, x, most, dearest }: BarsProps) {
-  const unit = (HEIGHT - 6) / most;
+  const unit = HEIGHT / most;
   const [good, bad, other] = [week.success * unit, week.failed * unit, week.other * unit];
-  const cost = (week.cost / dearest) * (HEIGHT - 6);
+  const cost = (week.cost / dearest) * HEIGHT;
+  const foot = TOP + HEIGHT;
+  const total = all(week);
   return (
     <g>
-      <rect className="good" x={x + 8} width={20} y={HEIGHT - good} height={good} />
-      <rect className="bad" x={x + 8} width={20} y={HEIGHT - good - bad} height={bad} />
-      <rect className="other" x={x + 8} width={20} y={HEIGHT - good - bad - other} height={other} />
-      <rect className="cost" x={x + 31} width={9} y={HEIGHT - cost} height={cost} />
-      <text x={x + 24} y={HEIGHT + 15}>
-        {week.week.slice(5)}
+      <line x1={x + 8} x2={x + SLOT - 8} y1={foot} y2={foot} />
+      <rect className="good" x={x + 18} width={26} y={foot - good} height={good} />
+      <rect className="bad" x={x + 18} width={26} y={foot - good - bad} height={bad} />
+      <rect className="other" x={x + 18} width={26} y={foot - good - bad - other} height={other} />
+      <rect className="cost" x={x + 48} width={12} y={foot - cost} height={cost} />
+      {total > 0 ? (
+        <text x={x + 31} y={foot - total * unit - 4}>
+          {total}
+        </text>
+      ) : null}
+      <text x={x + SLOT / 2} y={foot + 14}>
+        {month.format(Date.parse(week.week))}
       </text>
+      {week.cost > 0 ? (
+        <text x={x + SLOT / 2} y={foot + 28}>
+          ${week.cost.toFixed(2)}
+        </text>
+      ) : null}
     </g>
   );
 }
+
+const all = (week: Week): number => week.success + week.failed + week.other;

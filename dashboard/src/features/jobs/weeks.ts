@@ -11,8 +11,11 @@ export interface Week {
 
 type Counted = Pick<Job, "status" | "created_at" | "usage">;
 
-/** Jobs by the week they were asked for in, oldest first; weeks without any are in between. */
-export function weeks(jobs: readonly Counted[]): Week[] {
+/** Weeks that are shown. */
+export const WEEKS = 12;
+
+/** Jobs by the week they were asked for in, oldest first; the last is this week. */
+export function weeks(jobs: readonly Counted[], now: string = new Date().toISOString()): Week[] {
   const found = new Map<string, Week>();
   for (const job of jobs) {
     const week = weekOf(job.created_at);
@@ -23,13 +26,10 @@ export function weeks(jobs: readonly Counted[]): Week[] {
     held.cost += job.usage?.cost_usd ?? 0;
     found.set(week, held);
   }
-  const first = [...found.keys()].sort()[0];
-  const last = [...found.keys()].sort().at(-1);
-  if (!first || !last) return [];
-  const all: Week[] = [];
-  for (let at = Date.parse(first); at <= Date.parse(last); at += 7 * 86_400_000) {
-    const week = new Date(at).toISOString().slice(0, 10);
-    all.push(found.get(week) ?? { week, success: 0, failed: 0, other: 0, cost: 0 });
-  }
-  return all.slice(-12);
+  const last = [weekOf(now), ...found.keys()].sort().at(-1);
+  if (!last || found.size === 0) return [];
+  return Array.from({ length: WEEKS }, (_, index) => {
+    const week = new Date(Date.parse(last) - (WEEKS - 1 - index) * 7 * 86_400_000).toISOString().slice(0, 10);
+    return found.get(week) ?? { week, success: 0, failed: 0, other: 0, cost: 0 };
+  });
 }

@@ -17,12 +17,17 @@ export function PlanView({ plan, brief = false, old = false }: Props) {
   const files = brief ? plan.candidate_files.slice(0, 4) : plan.candidate_files;
   return (
     <div className="stack plan">
-      <PlanHead plan={plan} />
-      <GroundLine plan={plan} old={old} />
-      <Conflicts plan={plan} old={old} />
+      {brief ? null : (
+        <h2 className="wrap">
+          <Untrusted text={plan.title} />
+        </h2>
+      )}
       <p className="wrap">
         <Marked text={plan.summary || plan.description} />
       </p>
+      <PlanMeta plan={plan} brief={brief} />
+      <GroundLine plan={plan} old={old} />
+      <Conflicts plan={plan} old={old} />
       <Hypotheses plan={plan} brief={brief} />
       {files.length ? (
         <Part title="Files to look at">
@@ -59,12 +64,9 @@ export function PlanView({ plan, brief = false, old = false }: Props) {
   );
 }
 
-function PlanHead({ plan }: { readonly plan: Plan }) {
+function PlanMeta({ plan, brief }: { readonly plan: Plan; readonly brief: boolean }) {
   return (
     <div className="stack-tight">
-      <h3 className="wrap">
-        <Untrusted text={plan.title} />
-      </h3>
       <p className="small muted wrap">
         Version {plan.version} by {plan.author}, <Time at={plan.updated_at} />
       </p>
@@ -73,7 +75,9 @@ function PlanHead({ plan }: { readonly plan: Plan }) {
           {plan.grounded === "model" ? `with the model ${plan.model ?? ""}` : "from evidence alone"}
         </Badge>
         {plan.confidence > 0 ? <Badge>confidence {Math.round(plan.confidence * 100)} %</Badge> : null}
-        {plan.expected_size ? <Badge>{plan.expected_size}</Badge> : null}
+        {plan.expected_size && !(brief && plan.expected_size.startsWith("unknown")) ? (
+          <Badge>size {plan.expected_size}</Badge>
+        ) : null}
         <Forecast plan={plan} />
       </p>
     </div>

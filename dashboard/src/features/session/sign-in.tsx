@@ -1,7 +1,7 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState, type ReactNode } from "react";
 import { useSession } from "@/api/session";
-import { Failed, Loading } from "@/components/states";
+import { Empty, Failed, Loading } from "@/components/states";
 import { Button } from "@/components/ui";
 import { call } from "@/lib/http";
 import { message, Problem } from "@/lib/problem";
@@ -18,6 +18,7 @@ export function SignInGate({ children }: { readonly children: ReactNode }) {
   const client = useQueryClient();
   const session = useSession();
   const signIn = useMutation({
+    mutationKey: ["session"],
     mutationFn: (key: string) => call("POST", "/session", { body: { key } }),
     onSuccess: () => client.resetQueries({ queryKey: ["session"] }),
   });
@@ -25,7 +26,10 @@ export function SignInGate({ children }: { readonly children: ReactNode }) {
   useEffect(() => {
     if (linkKey) mutate(linkKey);
   }, [mutate]);
-  if (session.data && !(linkKey && signIn.isPending)) return children;
+  const out = session.error instanceof Problem && session.error.status === 401;
+  if (session.data && !out && !(linkKey && signIn.isPending)) {
+    return session.data.role ? children : <NothingOpen name={session.data.name} />;
+  }
   if (session.isPending || signIn.isPending || (linkKey && signIn.isIdle)) {
     return (
       <main className="main">
@@ -46,17 +50,44 @@ export function SignInGate({ children }: { readonly children: ReactNode }) {
       </main>
     );
   }
-  const github = session.error instanceof Problem && session.error.githubSignIn;
-  return <SignInForm submit={mutate} error={signIn.error} github={github} />;
+  return <SignInForm submit={mutate} error={signIn.error} busy={signIn.isPending} ways={waysOf(session.error)} />;
 }
+
+const waysOf = (error: unknown): readonly string[] => (error instanceof Problem ? error.signIn : ["key"]);
+
+function NothingOpen({ name }: { readonly name: string }) {
+  return (
+    <main className="main">
+      <Empty title="No project is open to you">
+        <p className="wrap">
+          You are signed in as {name}, but no project lists you. Ask an admin to add you under Settings, People.
+        </p>
+        <Button
+          onClick={() => {
+            void call("DELETE", "/session").finally(() => {
+              window.location.assign("/");
+            });
+          }}
+        >
+          Sign out
+        </Button>
+      </Empty>
+    </main>
+  );
+}
+
+/** Where to come back to after the sign-in. */
+const here = (): string => window.location.pathname + window.location.search + window.location.hash;
 
 interface FormProps {
   readonly submit: (key: string) => void;
   readonly error: unknown;
-  readonly github: boolean;
+  readonly busy: boolean;
+  readonly ways: readonly string[];
 }
 
-function SignInForm({ submit, error, github }: FormProps) {
+function SignInForm({ submit, error, busy, ways }: FormProps) {
+  const github = ways.includes("github");
   const [key, setKey] = useState("");
   useEffect(() => {
     document.title = "Sign in · Soulcaster";
@@ -72,9 +103,21 @@ function SignInForm({ submit, error, github }: FormProps) {
       >
         <img src="/icon.svg" alt="" width="40" height="40" />
         <h1>Sign in to Soulcaster</h1>
-        <p className="muted">
-          Open the link that <code>soulcaster up</code> printed, or paste an API key.
-        </p>
+        {github ? (
+          <>
+            <a
+              className="button button-primary sign-in-github"
+              href={`/session/github?next=${encodeURIComponent(here())}`}
+            >
+              Sign in with GitHub
+            </a>
+            <p className="or small muted">or with an API key</p>
+          </>
+        ) : (
+          <p className="muted">
+            Open the link that <code>soulcaster up</code> printed, or paste an API key.
+          </p>
+        )}
         <label className="field">
           API key
           <input
@@ -92,16 +135,13 @@ function SignInForm({ submit, error, github }: FormProps) {
             {message(error)}
           </p>
         ) : null}
-        <div className="row">
-          <Button kind="primary" type="submit">
-            Sign in
-          </Button>
-          {github ? (
-            <a className="button" href="/session/github">
-              Sign in with GitHub
-            </a>
-          ) : null}
-        </div>
+        <Button kind={github ? "plain" : "primary"} type="submit" busy={busy}>
+          {github ? "Sign in with the key" : "Sign in"}
+        </Button>
+        <p className="small muted">
+          An admin makes keys under Settings; on the machine of the gateway, <code>soulcaster up</code> prints a link
+          that signs in.
+        </p>
       </form>
     </main>
   );

@@ -6,6 +6,7 @@ import { Empty, Loaded } from "@/components/states";
 import { Badge, Button, PageHead, Panel } from "@/components/ui";
 import { call, currentProject } from "@/lib/http";
 import { Keys } from "./keys";
+import { People } from "./people";
 import { ProjectForm } from "./project-form";
 import { ThisBrowser } from "./this-browser";
 
@@ -21,11 +22,14 @@ export function SettingsPage() {
         <div className="stack">
           <ProjectPanel />
           {admin ? (
-            <Panel title="API keys">
+            <Panel title="API keys and people">
               <p className="muted">{admin}</p>
             </Panel>
           ) : (
-            <Keys />
+            <>
+              <Keys />
+              <People />
+            </>
           )}
         </div>
         <div className="stack">

@@ -38,7 +38,7 @@ export function FilterForm({ source, filter, value }: Props) {
       }}
     >
       <label className="field">
-        <span>
+        <span className="label">
           {filter.label} <span className="small muted">({filter.hint})</span>
         </span>
         <textarea
