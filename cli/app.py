@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cli.commands import access, clusters, contexts, fixes, jobs, logs, operations, plans, reports
+from cli.commands import access, clusters, contexts, fixes, jobs, logs, operations, plans, reports, sources
 from cli.completion import completion
 from cli.doctor import doctor
 from cli.embedded.command import up
@@ -63,6 +63,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
 )
 for _command in _COMMANDS:
     app.command()(_command)
+app.add_typer(sources.sources, name="sources")
 app.add_typer(operations.dead, name="dead-letters")
 app.add_typer(access.keys, name="keys")
 app.add_typer(access.access, name="access")

@@ -20,6 +20,12 @@ class Target:
     api_key: str
     project: str
 
+    @property
+    def private(self) -> bool:
+        """Whether nobody on the way can read what is sent: TLS, or this machine."""
+        host = urlsplit(self.gateway).hostname or ""
+        return self.gateway.startswith("https://") or host in ("localhost", "::1") or host.startswith("127.")
+
 
 def config_path() -> Path:
     """``$XDG_CONFIG_HOME/soulcaster/contexts.json``."""

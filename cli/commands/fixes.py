@@ -48,6 +48,13 @@ def fix(
         headers["X-GitHub-Token"] = github_token
 
     async def act(session: Gateway) -> dict[str, Any]:
+        if github_token and not session.target.private:
+            raise CliError(
+                f"a GitHub token is not sent over plain http to {session.target.gateway}",
+                why="Others on the way could read it. It came from --github-token or GITHUB_TOKEN.",
+                next_step='an https:// gateway, or --github-token ""',
+                code=Exit.USAGE,
+            )
         started = await session.call("POST", f"/clusters/{cluster_id}/start_fix", body=body, headers=headers)
         if not wait:
             return dict(started)

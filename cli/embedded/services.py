@@ -18,7 +18,7 @@ _PREFIXED: dict[str, tuple[str, ...]] = {
     "planner": ("PLANNER_", "GIT_TIMEOUT_", "MODEL_"),
     "triage": ("DATABASE_", "CLUSTERING_", "NAMING_", "QUOTA_"),
     "collector": ("GITHUB_", "REDDIT_", "POSTHOG_", "COLLECTOR_"),
-    "runner_sandbox": ("SANDBOX", "E2B_", "KILO", "RUNNER_", "MODEL_", "GITHUB_", "AGENT_"),
+    "runner_sandbox": ("SANDBOX", "E2B_", "KILO", "OPENCODE_", "RUNNER_", "MODEL_", "GITHUB_", "AGENT"),
 }
 
 

@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestClient
 from messaging.connection import NatsBus
 from services.gateway.context import Gateway
 from tests.integration.gateway.builders import event, job, log, put_job
-from tests.integration.gateway.conftest import ADMIN_KEY
+from tests.integration.gateway.conftest import ADMIN_KEY, ScriptedTriage
 from tests.support.embedded import COMMAND, command, environ
 from tests.support.eventually import eventually
 from tests.support.terminal import Shown, at_terminal
@@ -188,3 +188,35 @@ async def test_keys_and_access_are_managed_from_the_command_line(client: Client,
     assert "acme\tviewer" in (await command("access", "grant", "org:Acme", env=env))[1]
     assert "ann" not in (await command("access", "revoke", "ann", env=env))[1]
     assert (await command("access", "revoke", "ann", env=env))[0] == 6
+
+
+async def test_a_source_is_set_up_from_the_command_line_and_its_first_report_waited_for(
+    client: Client, scripted: ScriptedTriage, env: dict[str, str]
+) -> None:
+    asked = 0
+
+    def stats(_: dict[str, Any]) -> dict[str, Any]:
+        nonlocal asked
+        asked += 1
+        return {"total_feedback": asked, "by_source": {"github": 1 if asked > 2 else 0}, "total_clusters": 0}
+
+    scripted.answers["stats"] = stats
+    code, out, err = await command("sources", "add", "github", "--secret", "generate", "--wait", "30", env=env)
+    address, secret = out.split()
+    assert code == 0, err
+    assert address.endswith("/ingest/github/webhook?project_id=default")
+    assert len(secret) == 64
+    assert "Repository, Settings, Webhooks" in err
+    assert "The first report of github is here" in err
+    rows = json.loads((await command("sources", "list", "-o", "json", env=env))[1])
+    assert [row["secret"] for row in rows if row["id"] in ("github", "sentry")] == [False, True]
+    assert (await command("sources", "off", "github", env=env))[0] == 0
+    for wrong in (("add", "reddit"), ("add", "sentry"), ("add", "github", "--secret", "short"), ("on", "nobody")):
+        assert (await command("sources", *wrong, env=env))[0] == 2, wrong
+
+
+async def test_a_github_token_is_not_sent_in_the_clear(env: dict[str, str]) -> None:
+    line = ("fix", "c1", "--gateway", "http://192.0.2.1", "--github-token", "ghp_x")
+    code, _, err = await command(*line, env=env)
+    assert code == 2
+    assert "not sent over plain http" in err
