@@ -8,7 +8,7 @@ from cli.embedded.layout import ROOT
 TARGET = ROOT / "docs" / "reference"
 
 
-def pages() -> dict[Path, str]:
+def generated() -> dict[Path, str]:
     """File -> content."""
     from cli.reference import gateway, pages, wire  # loads every service
 
@@ -24,7 +24,7 @@ def pages() -> dict[Path, str]:
 
 def main(arguments: list[str]) -> int:
     """0 when written, or current with ``--check``; 1 when ``--check`` finds a stale page."""
-    found = pages()
+    found = generated()
     stale = [path for path, text in found.items() if not path.exists() or path.read_text() != text]
     if "--check" in arguments:
         for path in stale:
