@@ -43,6 +43,7 @@ class Gateway:
     hubs: Hubs
     rates: Rates
     logins: Rates
+    callbacks: Rates
     seen: Seen
     job_records: State[Job]
     locks: State[FixLock]
@@ -106,6 +107,7 @@ def assemble(settings: Settings, bus: Bus, clock: Clock, *, admin_key: str, secr
         hubs=Hubs(bus),
         rates=Rates(settings.ingest_rate, settings.ingest_burst),
         logins=Rates(0.2, 20),
+        callbacks=Rates(2.0, 60),
         seen=Seen(),
         job_records=bus.state(subjects.KV_JOBS, Job),
         locks=bus.state(subjects.KV_PROJECTS, FixLock),

@@ -1035,7 +1035,7 @@ export interface paths {
         head?: never;
         /**
          * Change a project
-         * @description Rename a project, or choose how it is fixed: repository, runner, concurrency, forks, follow-ups, budget. Least role: `admin`.
+         * @description Rename a project, or choose how it is fixed: repository, runner, agent, concurrency, forks and so on. Least role: `admin`.
          */
         patch: operations["edit_project"];
         trace?: never;
@@ -2035,6 +2035,12 @@ export interface components {
             plan_id: string | null;
             /** Runner */
             runner: string | null;
+            /**
+             * Agent
+             * @description Asked for by the request or the project; null: the runner's.
+             * @default null
+             */
+            agent: string | null;
             /**
              * Status
              * @enum {string}
@@ -3324,6 +3330,11 @@ export interface components {
              */
             runner: string | null;
             /**
+             * Agent
+             * @default null
+             */
+            agent: string | null;
+            /**
              * Force
              * @default false
              */
@@ -3826,6 +3837,11 @@ export interface components {
              */
             runner: string | null;
             /**
+             * Agent
+             * @default null
+             */
+            agent: string | null;
+            /**
              * Concurrency
              * @default null
              */
@@ -3888,6 +3904,12 @@ export interface components {
              * @default null
              */
             runner: string | null;
+            /**
+             * Agent
+             * @description Agent of this project's fixes; null for the runner's.
+             * @default null
+             */
+            agent: string | null;
             /**
              * Concurrency
              * @description Fixes at once; null for the default.
@@ -4355,6 +4377,12 @@ export interface components {
              * @default null
              */
             runner: string | null;
+            /**
+             * Agent
+             * @description `kilocode` or `opencode`: one of the runner's `agents`.
+             * @default null
+             */
+            agent: string | null;
             /**
              * Plan Version
              * @default null
@@ -7203,7 +7231,6 @@ export interface operations {
             403: components["responses"]["Problem403"];
             404: components["responses"]["Problem404"];
             422: components["responses"]["Problem422"];
-            429: components["responses"]["Problem429"];
             500: components["responses"]["Problem500"];
         };
     };

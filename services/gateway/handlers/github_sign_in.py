@@ -26,7 +26,6 @@ async def github_sign_in(call: Call) -> web.Response:
     query: shapes.SignInQuery = call.query
     if "github" not in call.gateway.settings.sign_in_ways:
         raise Problem(404, "no_sign_in", "GitHub sign-in is not configured (GITHUB_OAUTH_CLIENT_ID).")
-    slow_down(call)
     state, verifier = secrets.token_urlsafe(24), secrets.token_urlsafe(48)
     address = _github(call.gateway).address(state, verifier, with_orgs=_names_orgs(call.gateway))
     response = _away(address)
@@ -60,7 +59,7 @@ async def _come_back(call: Call) -> web.Response:
         raise refused("It was not started in this browser, or more than ten minutes ago.")
     if query.error or not query.code:
         raise refused(query.error_description or query.error or "GitHub sent no code.")
-    slow_down(call)
+    slow_down(call, gateway.callbacks)
     person = await _github(gateway).person(query.code, verifier, with_orgs=_names_orgs(gateway))
     if principal_of_person(gateway, person.login, person.orgs) is None:
         log.info("sign_in.not_allowed", login=person.login)
@@ -107,7 +106,7 @@ ROUTES = (
         project=False,
         status=302,
         query=shapes.SignInQuery,
-        also=(404, 429),
+        also=(404,),
         media="text/html",
     ),
     Route(

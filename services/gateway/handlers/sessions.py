@@ -11,6 +11,7 @@ from services.gateway.auth import Principal
 from services.gateway.context import Gateway
 from services.gateway.directory import ABSOLUTE, Session
 from services.gateway.dispatch import cookie_name, own_origins, principal_of_key, secure
+from services.gateway.limits import Rates
 from services.gateway.problems import Problem
 from services.gateway.shapes import house as shapes
 from services.gateway.table import Call, Route
@@ -22,7 +23,7 @@ TOUCH_SECONDS = 300.0
 async def sign_in(call: Call) -> web.Response:
     """Exchange a key for a session cookie. The key comes in the body, never in an address."""
     body: shapes.SignIn = call.body
-    slow_down(call)
+    slow_down(call, call.gateway.logins)
     if not auth.same_site("POST", call.request.headers, own_origins(call.gateway, call.request)) and (
         "Origin" in call.request.headers or "Sec-Fetch-Site" in call.request.headers
     ):
@@ -40,9 +41,9 @@ async def sign_in(call: Call) -> web.Response:
     return response
 
 
-def slow_down(call: Call) -> None:
-    """Problem 429 for an address that signs in again and again."""
-    wait = call.gateway.logins.take(call.request.remote or "-", call.gateway.clock.monotonic())
+def slow_down(call: Call, rates: Rates) -> None:
+    """Problem 429 for an address that signs in again and again; a proxy in front is one address for a whole team."""
+    wait = rates.take(call.request.remote or "-", call.gateway.clock.monotonic())
     if wait > 0:
         raise Problem(429, "rate_limited", "Too many sign-ins from this address.", retry_after=wait)
 
