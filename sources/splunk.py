@@ -46,7 +46,7 @@ def normalise(payload: Any, *, project_id: str, received_at: datetime, settings:
         return [_incident(root, project_id, received_at, settings)]
     search = root.text("search_name", "searchName", limit=500)
     _filter(settings, search)
-    result = root.obj("result")
+    result = _flat(root.obj("result"))
     sid = root.text("sid", limit=500)
     if not sid and not result and not search:
         raise Malformed("result", "neither result, sid nor search_name: expected Splunk's webhook alert payload")
@@ -63,7 +63,7 @@ def normalise(payload: Any, *, project_id: str, received_at: datetime, settings:
             title=f"[Splunk] {search}" if search else raw or "[Splunk] alert",
             body=raw or search,
             raw_text=raw,
-            created_at=result.moment("_time"),
+            created_at=_when(result),
             level=result.text("level", "log_level", "severity", limit=50).lower(),
             environment=result.text("environment", "env", limit=200),
             release=result.text("version", "release", limit=200),
@@ -75,6 +75,25 @@ def normalise(payload: Any, *, project_id: str, received_at: datetime, settings:
             metadata=_metadata(root, result, search, sid),
         )
     ]
+
+
+def _flat(result: Node) -> Node:
+    """Splunk writes a field with several values as a list: one text, a value a line."""
+    flat = {
+        key: "\n".join(str(part) for part in value if isinstance(part, str | int | float))
+        if isinstance(value, list)
+        else value
+        for key, value in result.value.items()
+    }
+    return Node(flat, result.path)
+
+
+def _when(result: Node) -> datetime | None:
+    """``_time``, if it is a time: a search may write it in any format, and no alert is worth losing for that."""
+    try:
+        return result.moment("_time")
+    except Malformed:
+        return None
 
 
 def _filter(settings: Settings, search: str) -> None:

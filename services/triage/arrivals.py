@@ -108,5 +108,8 @@ async def _update(change: Change, values: dict[str, Any]) -> None:
     if before["cluster_id"] is None:
         return
     await change.touch([before["cluster_id"]])
+    if new.get("status", before["status"]) != before["status"]:
+        # Comments of a closed issue, events of a resolved one: the sender closed the matter, not one message of it.
+        await change.touch(await reports.same_matter(change.connection, before, new["status"], change.now))
     if before["status"] == "closed" and new.get("status") == "open":
         regressed(change, before["cluster_id"], {**before, **new})

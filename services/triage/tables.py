@@ -80,6 +80,7 @@ feedback = sa.Table(
     sa.Index("feedback_by_project", "project_id", "n"),
     sa.Index("feedback_by_source", "project_id", "source", "n"),
     sa.Index("feedback_by_cluster", "cluster_id", "n"),
+    sa.Index("feedback_by_fingerprint", "project_id", "source", "fingerprint"),
 )
 
 memos = sa.Table(  # what the engine learned from a report, so that a restart is quick

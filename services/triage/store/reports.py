@@ -1,6 +1,7 @@
 """The table of reports."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
@@ -52,6 +53,22 @@ async def add(connection: AsyncConnection, rows: Sequence[dict[str, Any]], remem
 async def change(connection: AsyncConnection, id_: str, values: dict[str, Any]) -> None:
     """Set columns of one report."""
     await connection.execute(sa.update(feedback).where(feedback.c.id == id_).values(**values))
+
+
+async def same_matter(connection: AsyncConnection, one_: dict[str, Any], status: str, now: datetime) -> list[str]:
+    """Give all reports that their sender groups with this one the same status, but for those that a person set; the
+    clusters that they are in."""
+    if not one_["fingerprint"]:
+        return []
+    alike = [feedback.c[name] == one_[name] for name in ("project_id", "source", "fingerprint")]
+    rows = await connection.execute(
+        sa.select(feedback.c.id, feedback.c.cluster_id, feedback.c.edited).where(*alike, feedback.c.status != status)
+    )
+    found = [row for row in rows.mappings() if "status" not in row["edited"]]
+    for part in chunks([row["id"] for row in found]):
+        changed = sa.update(feedback).where(feedback.c.id.in_(part))
+        await connection.execute(changed.values(status=status, updated_at=now))
+    return list(dict.fromkeys(row["cluster_id"] for row in found if row["cluster_id"]))
 
 
 async def put_in(connection: AsyncConnection, ids: Sequence[str], cluster_id: str, **values: Any) -> None:

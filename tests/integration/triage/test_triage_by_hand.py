@@ -5,6 +5,7 @@ import pytest
 from schemas import subjects
 from schemas.base import encode
 from schemas.errors import Failure
+from schemas.feedback import FeedbackItem
 from schemas.jobs import JobEvent
 from schemas.triage import CallFailed
 from tests.integration.triage.stack import START, Stack, report, running
@@ -224,6 +225,30 @@ async def test_a_cluster_whose_reports_were_all_closed_at_the_source_is_resolved
     again = report("g1", "Wrong total", source="github", event="updated", received_at=report("x9", "").received_at)
     await stack.bus.publish("feedback.shop.github", encode(again), msg_id="c2")
     await eventually(lambda: status("new"))
+
+
+async def test_what_its_sender_closes_is_closed_with_all_that_belongs_to_it(stack: Stack) -> None:
+    def of(name: str, **fields: object) -> FeedbackItem:
+        return report(name, "Wrong total", source="github", fingerprint="acme/shop#7", **fields)
+
+    await stack.send(of("g1"), of("comment-2"), of("comment-3"), report("g9", "Another matter", source="github"))
+    items = await stack.stored(4)
+    await stack.call("feedback_update", id=items[2].id, changes={"status": "open"})
+    closed = of("g1", event="updated", status="closed", received_at=report("x40", "").received_at)
+    await stack.bus.publish("feedback.shop.github", encode(closed), msg_id="c1")
+
+    async def statuses(wanted: list[str]) -> None:
+        assert [item.status for item in await stack.everything()] == wanted
+
+    await eventually(lambda: statuses(["closed", "closed", "open", "open"]))  # a person keeps the third one open
+    assert (await stack.call("cluster_get", id=items[0].cluster_id)).status == "new"
+    await stack.call("feedback_update", id=items[2].id, changes={"status": "closed"})
+    assert (await stack.call("cluster_get", id=items[0].cluster_id)).status == "resolved"
+    again = of("g1", event="updated", received_at=report("x44", "").received_at)
+    await stack.bus.publish("feedback.shop.github", encode(again), msg_id="c2")
+    await eventually(lambda: statuses(["open", "open", "closed", "open"]))
+    view = await stack.call("cluster_get", id=items[0].cluster_id)
+    assert (view.status, view.regressions) == ("new", 1)
 
 
 async def test_unknown_things_are_404_and_other_projects_see_nothing(stack: Stack) -> None:

@@ -6,10 +6,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from schemas import subjects
 from schemas.triage import CallFailed
-from services.triage.database import driver_url
+from services.triage.database import Database, driver_url
 from tests.integration.triage.conftest import DATABASES
 from tests.integration.triage.postgres import Postgres
 from tests.integration.triage.stack import Stack, all_of, report, running
@@ -58,3 +59,23 @@ def test_database_addresses_are_read_with_or_without_a_driver() -> None:
     assert driver_url("postgres://h/d") == driver_url("postgresql://h/d") == "postgresql+asyncpg://h/d"
     with pytest.raises(ValueError, match="DATABASE_URL"):
         driver_url("mysql://h/d")
+
+
+async def test_a_database_of_the_first_revision_is_brought_up_to_date_with_all_it_holds(idle: Stack) -> None:
+    async with running(idle):
+        await idle.send(report("a1", "Kept across the change", fingerprint="A"))
+        await idle.stored(1)
+    database = Database(idle.database_url)
+    async with database.write(guarded=False) as connection:
+        for column in ("proposals.kind", "proposals.groups", "clusters.proposals_open", "clusters.worded"):
+            table, _, name = column.partition(".")
+            await connection.execute(sa.text(f"ALTER TABLE {table} DROP COLUMN {name}"))
+        await connection.execute(sa.text("DROP INDEX feedback_by_fingerprint"))
+        await connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
+    await database.close()
+    async with running(idle):
+        await idle.send(report("a2", "Kept across the change", fingerprint="A"))
+        items = await idle.stored(2)
+        assert items[0].cluster_id == items[1].cluster_id
+        view = await idle.call("cluster_get", id=items[0].cluster_id)
+        assert (view.count, view.proposals_open, view.proposals, view.worded_by) == (2, 0, [], None)

@@ -151,6 +151,12 @@ def test_two_results_of_one_splunk_search_are_two_reports_and_a_repeat_is_one() 
     assert first.id == read("splunk", payloads.SPLUNK).id != other.id
 
 
+def test_a_splunk_result_may_hold_lists_and_times_in_any_format() -> None:
+    result = {"_raw": ["ValueError: rate", "in cart"], "host": ["a", "b"], "_time": "20/11/26 9:06 pm"}
+    found = read("splunk", {**payloads.SPLUNK, "result": result})
+    assert (found.body, found.metadata["host"], found.created_at) == ("ValueError: rate\nin cart", "a\nb", NOW)
+
+
 def test_posthogs_older_exception_properties_become_frames_innermost_last() -> None:
     found = read("posthog", payloads.POSTHOG)
     assert found.title == "TypeError: cart.total is not a function"
