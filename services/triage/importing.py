@@ -15,7 +15,7 @@ from services.triage import arrivals
 from services.triage.arrivals import Arrival
 from services.triage.calls import Desk
 from services.triage.changes import Change
-from services.triage.rows import feedback_values
+from services.triage.rows import Worded, feedback_values
 from services.triage.store import clusters as cluster_store
 from services.triage.store import reports, work
 from services.triage.tables import erased
@@ -45,6 +45,7 @@ class ClusterLine(msgspec.Struct, kw_only=True):
     snoozed_until: int | None = None
     seen_at: datetime | None = None
     merged_into: str | None = None
+    worded: Worded | None = None
 
 
 class LinkLine(msgspec.Struct, kw_only=True):
@@ -80,7 +81,7 @@ _LINES: Final[dict[str, Any]] = {
 }
 _KEPT: Final = (
     "title", "summary", "status", "edited", "github_repo_url", "github_pr_url", "dismissed_reason", "snoozed_until",
-    "seen_at", "created_at",
+    "seen_at", "created_at", "worded",
 )  # fmt: skip
 
 

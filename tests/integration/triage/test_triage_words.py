@@ -55,6 +55,11 @@ async def test_a_cluster_gets_words_once_and_again_when_it_has_doubled(idle: Sta
 
         await eventually(twice, within=60)
         assert set(model.keys) == {"k"}
+        lines = (await idle.call("export")).lines
+        await idle.call("import", project_id="copy", lines=lines)
+        copies = {one.count: one for one in await idle.clusters("copy")}
+        assert (copies[6].title, copies[6].worded_by) == ("Checkout is blank in Firefox", "m-1")
+        assert len(model.requests) == 2
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
