@@ -29,6 +29,7 @@ class RunnerTask(Message, frozen=True, kw_only=True):
     spent: Usage = Usage()  # what earlier attempts of the job used
     resume_key: str | None = None  # artifact key of the bundle an earlier attempt saved
     approve_patch: str | None = None
+    agent: str | None = None  # kilocode, opencode; None: the runner's default
     follow_up: FollowUp | None = None  # work on this pull request's branch instead of a new one
     fork: ForkMode | None = None  # push to a fork where the token may not write; None: as the runner is set
     created_at: Timestamp

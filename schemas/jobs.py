@@ -125,6 +125,7 @@ class FixRequest(Message, frozen=True, kw_only=True):
     has_secret: bool = False  # a GitHub token waits in KV ``secrets`` under the job id
     fork: ForkMode | None = None  # the project's choice; None: the runner's
     follow_up: FollowUp | None = None
+    agent: str | None = None  # the request's choice, else the project's; None: the runner's
     requested_by: str = "user"
     created_at: Timestamp
 

@@ -9,7 +9,8 @@ class RunnerInfo(Message, frozen=True, kw_only=True):
     runner: str
     instance: str
     sandbox: str  # local, e2b, ecs
-    agent: str  # kilocode 7.7.7
+    agent: str  # the default one, with its version: kilocode 7.7.7
+    agents: list[str] = []  # all that a fix may ask for by name
     capabilities: list[str] = []
     slots: int
     busy: int = 0

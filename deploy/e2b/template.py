@@ -1,4 +1,4 @@
-"""The e2b template of SANDBOX=e2b: Kilocode, git and common toolchains, pinned.
+"""The e2b template of SANDBOX=e2b: Kilocode, opencode, git and common toolchains, pinned.
 
 ``python deploy/e2b/template.py [NAME]`` builds it (E2B_API_KEY set); ``--dockerfile`` prints it instead.
 """
@@ -11,6 +11,7 @@ from e2b.template.main import TemplateBuilder
 
 BASE = "node:20.20.2-bookworm"  # Debian 12; its packages are what apt_install pins to
 KILOCODE = "7.7.7"
+OPENCODE = "1.18.33"
 PACKAGES = [
     "git", "ca-certificates", "python3", "python3-venv", "python3-pip", "python3-pytest", "build-essential", "cmake",
     "golang-go", "cargo", "default-jdk-headless", "maven", "ruby", "php-cli", "ripgrep", "jq",
@@ -19,16 +20,18 @@ CPUS, MEMORY_MB = 2, 4096
 
 
 def template() -> TemplateBuilder:
-    """What is built; the program lies where the agent's adapter starts it."""
-    package = "@kilocode/cli-linux-x64"
+    """What is built; the programs lie where their adapters start them."""
+    kilocode, opencode = "@kilocode/cli-linux-x64", "opencode-linux-x64"
+    install = "npm install --prefix /opt/agents --ignore-scripts --no-audit --no-fund"
     return (
         Template()
         .from_image(BASE)
         .set_user("root")
         .apt_install(PACKAGES, no_install_recommends=True)
-        .run_cmd(f"npm install --prefix /opt/agents --ignore-scripts --no-audit --no-fund {package}@{KILOCODE}")
-        .run_cmd(f"ln -s /opt/agents/node_modules/{package}/bin /opt/kilocode")
-        .run_cmd("/opt/kilocode/kilo --version")
+        .run_cmd(f"{install} {kilocode}@{KILOCODE} {opencode}@{OPENCODE}")
+        .run_cmd(f"ln -s /opt/agents/node_modules/{kilocode}/bin /opt/kilocode")
+        .run_cmd(f"ln -s /opt/agents/node_modules/{opencode}/bin /opt/opencode")
+        .run_cmd("/opt/kilocode/kilo --version && /opt/opencode/opencode --version")
         .run_cmd("mkdir -p /opt/soulcaster/inbox /var/lib/soulcaster && chmod 711 /var/lib/soulcaster")
         .set_user("user")
         .set_workdir("/home/user")

@@ -19,6 +19,7 @@ def agent_job(view: JobView) -> dict[str, Any]:
         "cluster_id": view.cluster_id,
         "plan_id": view.plan_id or (view.plan.id if view.plan else None),
         "runner": view.runner or view.request.runner,
+        "agent": view.request.agent,
         "status": view.status,
         "phase": view.phase,
         "attempt": view.attempt,

@@ -37,6 +37,7 @@ class Wish:
     requested_by: str
     key: str | None = None
     runner: str | None = None
+    agent: str | None = None
     plan_version: int | None = None
     repo_url: str | None = None
     base_branch: str | None = None
@@ -154,6 +155,7 @@ def _request(gateway: Gateway, project: Project, cluster: Cluster, plan: Plan | 
         has_secret=bool(wish.token),
         fork=stored(project, "fix").get("fork"),
         follow_up=wish.follow_up,
+        agent=wish.agent or stored(project, "fix").get("agent"),
         requested_by=wish.requested_by,
         created_at=gateway.clock.now(),
     )

@@ -146,6 +146,7 @@ async def _start(gateway: Gateway, project: Project, mark: NextFollowUp, rounds:
         requested_by=f"github:{mark.author}"[:200],
         key=_key(mark),
         runner=job.runner,
+        agent=job.request.agent,
         repo_url=job.request.repo_url,
         base_branch=job.request.base_branch,
         limits=job.request.limits,

@@ -39,6 +39,7 @@ class RequestView(msgspec.Struct, frozen=True, kw_only=True):
     requested_by: str = "user"
     marks: list[str] = []
     runner: str | None = None
+    agent: str | None = None
     follow_up: FollowUpView | None = None
     limits: Limits = Limits()
 

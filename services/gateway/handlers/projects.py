@@ -18,7 +18,7 @@ from services.gateway.shapes.base import Ok
 from services.gateway.source_settings import changed, stored
 from services.gateway.table import Call, Route
 
-FIX: Final = ("runner", "concurrency", "fork", "follow_ups", "budget")  # what ``settings.fix`` holds
+FIX: Final = ("runner", "agent", "concurrency", "fork", "follow_ups", "budget")  # what ``settings.fix`` holds
 
 
 def shown(project: Project) -> dict[str, Any]:
@@ -91,7 +91,7 @@ async def create_project(call: Call) -> dict[str, Any]:
 
 
 async def edit_project(call: Call) -> dict[str, Any]:
-    """Rename a project, or choose how it is fixed: repository, runner, concurrency, forks, follow-ups, budget."""
+    """Rename a project, or choose how it is fixed: repository, runner, agent, concurrency, forks and so on."""
     body: shapes.ProjectEdit = call.body
     values = body.model_dump(exclude_unset=True)
     if "name" in values and values["name"] is None:

@@ -87,6 +87,7 @@ class StartFix(OpenBody):
     """How to fix; all optional."""
 
     runner: Token | None = Field(default=None, description="`sandbox_kilo`, `aws_kilo` or another that is alive.")
+    agent: Token | None = Field(default=None, description="`kilocode` or `opencode`: one of the runner's `agents`.")
     plan_version: int | None = Field(default=None, ge=1)
     repo_url: RepoUrl | None = None
     base_branch: Branch | None = None
@@ -116,6 +117,7 @@ class NewJob(OpenBody):
 
     cluster_id: Token
     runner: Token | None = None
+    agent: Token | None = None
     force: bool = False
 
 
@@ -135,6 +137,7 @@ class AgentJob(Reply):
     cluster_id: str
     plan_id: str | None
     runner: str | None
+    agent: str | None = Field(default=None, description="Asked for by the request or the project; null: the runner's.")
     status: JobStatus
     phase: str
     attempt: int

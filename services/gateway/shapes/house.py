@@ -66,6 +66,7 @@ class Project(Reply):
     created_at: datetime
     default_repo_url: str | None = None
     runner: str | None = None
+    agent: str | None = None
     concurrency: int | None = None
     fork: ForkMode | None = None
     follow_ups: int | None = None
@@ -145,6 +146,7 @@ class ProjectEdit(Body):
     name: Name | None = None
     default_repo_url: RepoUrl | None = None
     runner: Token | None = Field(default=None, description="Runner of this project's fixes; null for the default one.")
+    agent: Token | None = Field(default=None, description="Agent of this project's fixes; null for the runner's.")
     concurrency: int | None = Field(default=None, ge=1, le=1000, description="Fixes at once; null for the default.")
     fork: ForkMode | None = Field(
         default=None, description="`auto`: push to a fork where the token may not write; null: as the runner is set."

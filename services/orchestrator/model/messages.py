@@ -86,6 +86,7 @@ def runner_task(job: Job) -> RunnerTask:
         resume_key=job.bundle_key,
         approve_patch=job.request.approve_patch,
         fork=job.request.fork,
+        agent=job.request.agent,
         follow_up=job.request.follow_up,
         created_at=job.updated_at,
     )

@@ -1,4 +1,4 @@
-"""A project's budget as the orchestrator holds it: told with every answer, refused when spent, known after a restart."""
+"""A project's budget as the orchestrator holds it: told with every answer, refused when spent, kept over a restart."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from services.runner_aws.service import IN_IMAGE
+from services.runner_aws.service import KILOCODE_IN_IMAGE, OPENCODE_IN_IMAGE
 from services.runner_aws.settings import Settings
 from services.runner_aws.tasks import Place
 
@@ -85,7 +85,8 @@ def test_the_runner_may_do_what_its_code_calls_and_no_more(stack: Any) -> None:
 
 def test_the_image_puts_the_programs_where_they_are_looked_for() -> None:
     dockerfile = (DEPLOY / "Dockerfile").read_text()
-    assert f"/bin/ {IN_IMAGE.parent}/" in dockerfile
+    assert f"/bin/ {KILOCODE_IN_IMAGE.parent}/" in dockerfile
+    assert f"/bin/ {OPENCODE_IN_IMAGE.parent}/" in dockerfile
     for source in re.findall(r"^COPY (?!--)(\S+) ", dockerfile, re.M):
         assert source == "agents/package.json" or (ROOT / source).exists(), source
     assert '"/opt/soulcaster/entrypoint.py"]' in dockerfile

@@ -5,8 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from runner_core.agents.kilocode import MOUNTED
-from services.runner_sandbox.e2b_agent import KILOCODE, InTemplate
+from runner_core.agents import kilocode, opencode
+from services.runner_sandbox.e2b_agent import KILOCODE, OPENCODE, InTemplate
 from tests.support.scripted_agent import ScriptedAgent
 
 ROOT = Path(__file__).parents[3]
@@ -17,13 +17,13 @@ def _dockerfile() -> str:
     return subprocess.run(script, check=True, capture_output=True, text=True, cwd=ROOT).stdout
 
 
-def test_the_template_has_the_agent_that_is_pinned_everywhere_else() -> None:
-    package = json.loads((ROOT / "agents/package.json").read_text())
-    pinned = (package.get("dependencies", {}) | package.get("optionalDependencies", {}))["@kilocode/cli-linux-x64"]
+def test_the_template_has_the_agents_that_are_pinned_everywhere_else() -> None:
+    pinned = json.loads((ROOT / "agents/package.json").read_text())["optionalDependencies"]
     said = _dockerfile()
-    assert pinned == KILOCODE
-    assert f"@kilocode/cli-linux-x64@{KILOCODE}" in said
-    assert f"/bin {MOUNTED}" in said
+    assert pinned == {"@kilocode/cli-linux-x64": KILOCODE, "opencode-linux-x64": OPENCODE}
+    assert f"@kilocode/cli-linux-x64@{KILOCODE} opencode-linux-x64@{OPENCODE}" in said
+    assert f"/bin {kilocode.MOUNTED}" in said
+    assert f"/bin {opencode.MOUNTED}" in said
     assert "git" in said
     assert "python3" in said
 
