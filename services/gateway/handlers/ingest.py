@@ -60,7 +60,6 @@ async def ingest_github(call: Call) -> dict[str, Any]:
 
 
 async def _webhook(call: Call, source: str) -> dict[str, Any]:
-    intake.limit_rate(call.gateway, call.project_id, source)
     project = await call.gateway.project(call.project_id)
     settings = intake.settings_of(call.gateway, project, source)
     headers = _headers(call, source)
@@ -70,6 +69,7 @@ async def _webhook(call: Call, source: str) -> dict[str, Any]:
         raise Problem(401, "bad_signature", why.reason) from why
     if not settings["secrets"]:
         _needs_key(call, source)
+    intake.limit_rate(call.gateway, call.project_id, source)  # after the proof: forgeries must not use up the limit
     event = call.request.headers.get("X-GitHub-Event", "")
     if source == "github" and event in pull_events.EVENTS:
         return _answer(call, await _pull_request(call, project, event))

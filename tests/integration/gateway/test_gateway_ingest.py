@@ -212,6 +212,18 @@ async def test_a_flood_of_one_source_is_limited_without_hurting_another(settings
         assert (await client.post("/ingest/manual", json={"text": "still heard"})).status == 200
 
 
+async def test_a_flood_of_forgeries_does_not_use_up_the_limit_of_the_source(settings: Settings, bus: NatsBus) -> None:
+    tight = msgspec.structs.replace(settings, ingest_rate=0.5, ingest_burst=3)
+    async with started(tight, bus) as (_, client):
+        await client.post("/config/sentry/secret", json={"secret": "the-one-secret"})
+        forged = [await client.post("/ingest/sentry", json=SENTRY) for _ in range(8)]
+        assert {answer.status for answer in forged} == {401}
+        body = msgspec.json.encode(SENTRY)
+        signature = hmac.new(b"the-one-secret", body, hashlib.sha256).hexdigest()
+        headers = {"Sentry-Hook-Signature": signature, "Content-Type": "application/json"}
+        assert (await client.post("/ingest/sentry", data=body, headers=headers)).status == 200
+
+
 async def test_a_quota_is_told_with_its_numbers(settings: Settings, bus: NatsBus, scripted: ScriptedTriage) -> None:
     scripted.answers["quota"] = {"feedback": 10, "clusters": 1, "by_project": {"default": 10}}
     small = msgspec.structs.replace(settings, quota_feedback=10)
