@@ -19,7 +19,7 @@ from runner_core.metering import Meter
 from runner_core.protocols import Agent, Followed, Sandbox, SandboxSpec, Tag
 from runner_core.setting_up import SetUp
 from schemas.attempts import RunnerTask
-from schemas.jobs import Phase, Usage
+from schemas.jobs import Phase, Usage, Waiting
 
 BUNDLE_FACTOR = 4  # a bundle may weigh this much more than the patch may, before the gate says it better
 
@@ -83,9 +83,14 @@ class Bench:
         """The repository that the work begins from: a follow-up's may be a fork."""
         return self.followed.target.repo_url if self.followed else self.task.repo_url
 
+    async def tell(self, text: str, until: datetime | None = None) -> None:
+        """See ``runner_core.protocols.Tell``."""
+        self.lease.wait(None if until is None else Waiting(reason=text, until=until))
+        await self.pipe.system(text)
+
     async def credential(self, purpose: Literal["fetch", "publish"]) -> str | None:
         """The token that git is to use, and that no word of ours may hold. Raises ForgeError."""
-        token = await self.kit.publisher.credential(self.source_url, self.own_token, purpose, self.pipe.system)
+        token = await self.kit.publisher.credential(self.source_url, self.own_token, purpose, self.tell)
         if token is not None and token != self.own_token:
             self.needles.add("github-app-token", token)
         return token

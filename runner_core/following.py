@@ -12,7 +12,7 @@ from schemas.jobs import FollowUp
 
 async def look(bench: Bench, wanted: FollowUp) -> Followed:
     """The pull request with what there is to answer. Raises ForgeError, AttemptFailed when there is nothing."""
-    found = await bench.kit.publisher.followed(bench.task, bench.own_token, bench.pipe.system)
+    found = await bench.kit.publisher.followed(bench.task, bench.own_token, bench.tell)
     if not found.remarks:
         reason = "Nobody who may write to the repository has said anything of the pull request since the last commit."
         raise AttemptFailed(Failure(kind="no_changes", reason=reason, action="Comment on it, as one who may write."))

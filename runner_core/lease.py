@@ -18,7 +18,7 @@ from runtime.logs import logger
 from schemas import subjects
 from schemas.attempts import AttemptCall, AttemptEvent, AttemptReply, RunnerTask
 from schemas.base import decode, encode
-from schemas.jobs import Left, Phase, Report, Usage
+from schemas.jobs import Left, Phase, Report, Usage, Waiting
 
 log = logger("runner.lease")
 
@@ -57,6 +57,7 @@ class Lease:
         self.told = asyncio.Event()  # set with either
         self.gone = asyncio.Event()  # set when lost
         self.reason = ""
+        self._waiting: Waiting | None = None
         self._confirmed = 0.0
         self._news = asyncio.Event()
         self._events: asyncio.Queue[AttemptEvent] = asyncio.Queue()
@@ -120,6 +121,12 @@ class Lease:
         """The work so far is stored; told at once, so that a killed runner's successor finds it."""
         self.patch_key = patch_key
         self._news.set()
+
+    def wait(self, waiting: Waiting | None) -> None:
+        """What the work is held up by, None when it goes on; told at once when it changes."""
+        if waiting != self._waiting:
+            self._waiting = waiting
+            self._news.set()
 
     async def publish(self) -> None:
         """Ask for the right to push; raises Stopped when it is not given."""
@@ -214,6 +221,7 @@ class Lease:
             attempt=self._task.attempt,
             phase=self.phase,
             usage=usage,
+            waiting=self._waiting,
             outcome=outcome.result if outcome else None,
             failure=outcome.failure if outcome else None,
             report=self.report if operation in ("publish", "finish") else None,

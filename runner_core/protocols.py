@@ -4,8 +4,9 @@ A third runner implements ``SandboxProvider`` and ``Sandbox``, passes
 ``tests/contract/test_sandbox_conformance.py``, and calls ``runner_core.service.serve_runner`` with them.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -259,10 +260,13 @@ class ForgeError(Exception):
         self.failure = failure
 
 
-Tell = Callable[[str], Awaitable[None]]
+class Tell(Protocol):
+    """Takes words for the job's log; with ``until``, that the work is held up so long. Other words end that."""
+
+    async def __call__(self, text: str, until: datetime | None = None) -> None: ...
 
 
-async def untold(text: str) -> None:
+async def untold(text: str, until: datetime | None = None) -> None:
     """Nobody listens."""
 
 

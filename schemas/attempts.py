@@ -5,7 +5,7 @@ from typing import Literal
 from schemas.base import Message, Timestamp
 from schemas.clusters import Cluster
 from schemas.errors import Failure
-from schemas.jobs import FollowUp, ForkMode, Left, Limits, Phase, Report, Usage
+from schemas.jobs import FollowUp, ForkMode, Left, Limits, Phase, Report, Usage, Waiting
 from schemas.plans import Plan
 
 
@@ -38,7 +38,7 @@ class RunnerTask(Message, frozen=True, kw_only=True):
 class AttemptCall(Message, frozen=True, kw_only=True):
     """``attempts.<operation>.<runner>.<job>``: one call of ``attempt``'s holder ``instance``.
 
-    heartbeat carries ``phase`` and ``usage``; finish carries the outcome.
+    heartbeat carries ``phase``, ``usage`` and what the attempt is ``waiting`` for; finish carries the outcome.
     """
 
     job_id: str
@@ -48,6 +48,7 @@ class AttemptCall(Message, frozen=True, kw_only=True):
     attempt: int
     phase: Phase | None = None
     usage: Usage | None = None
+    waiting: Waiting | None = None
     outcome: Literal["success", "failed", "cancelled", "needs_review"] | None = None
     failure: Failure | None = None
     report: Report | None = None

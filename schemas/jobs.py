@@ -45,6 +45,13 @@ class Usage(Part, frozen=True, kw_only=True):
     unpriced_tokens: int = 0
 
 
+class Waiting(Part, frozen=True, kw_only=True):
+    """A job held up by somebody who said until when; ``reason`` is for people."""
+
+    reason: str
+    until: Timestamp
+
+
 class Spend(Part, frozen=True, kw_only=True):
     """What a job used on one day. ``unpriced`` tokens are in ``tokens`` and not in ``usd``."""
 
@@ -231,6 +238,7 @@ class Job(Message, frozen=True, kw_only=True):
     claimed: bool = False
     instance: str | None = None
     cancel_requested: str | None = None  # the reason, once a person asked
+    waiting: Waiting | None = None  # what holds the attempt up, such as a forge's rate limit
     publishing: bool = False  # the attempt holds the right to push and open the pull request
     not_before: Timestamp | None = None  # a retry waits until then
     lease_until: Timestamp | None = None

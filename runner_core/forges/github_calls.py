@@ -97,9 +97,10 @@ class Calls:
                     Failure(kind=silent.kind, reason=silent.reason, action=silent.action, detail=detail)
                 ) from error
             until = datetime.now(UTC) + timedelta(seconds=wait)
-            await tell(f"waiting for GitHub until {until:%H:%M:%S} UTC: its rate limit is reached")
+            await tell(f"waiting for GitHub until {until:%H:%M:%S} UTC: its rate limit is reached", until)
             log.info("github.waiting", seconds=round(wait))
             await asyncio.sleep(wait)
+            await tell("asking GitHub again")
             left -= wait
 
     def _with_client(self, auth: Auth.Auth, act: Callable[[Github], T]) -> T:

@@ -45,6 +45,7 @@ def agent_job(view: JobView) -> dict[str, Any]:
         "left": left(view),
         "deadline": view.deadline,
         "not_before": view.not_before,
+        "waiting": msgspec.to_builtins(view.waiting) if view.waiting else None,
     }
 
 
@@ -66,6 +67,8 @@ def line(view: JobView) -> str:
         return f"Opened {view.pr_url}" if view.pr_url else "Done"
     if view.cancel_requested is not None and not view.terminal:
         return "Cancelling"
+    if view.waiting is not None and not view.terminal:
+        return f"{view.phase.capitalize()}: {view.waiting.reason}"
     if view.status in TERMINAL:
         return view.status.replace("_", " ").capitalize()
     return f"{view.phase.capitalize()} (attempt {view.attempt})" if view.attempt else view.phase.capitalize()

@@ -15,7 +15,7 @@ from schemas import subjects
 from schemas.base import Timestamp
 from schemas.budgets import Ledger
 from schemas.errors import Failure
-from schemas.jobs import TERMINAL, FixRequest, JobStatus, Limits, Phase, Spend, Usage
+from schemas.jobs import TERMINAL, FixRequest, JobStatus, Limits, Phase, Spend, Usage, Waiting
 from schemas.similarity import Footprint, OpenWork, planned_files
 
 
@@ -68,6 +68,7 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     max_attempts: int = 3
     cancel_requested: str | None = None
     not_before: Timestamp | None = None
+    waiting: Waiting | None = None
     usage: Usage = Usage()
     spending: dict[str, Spend] = {}
     pr_url: str | None = None

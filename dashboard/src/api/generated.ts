@@ -2159,6 +2159,14 @@ export interface components {
              * @default null
              */
             not_before: string | null;
+            /**
+             * Waiting
+             * @description `reason` and `until`: somebody, such as GitHub, asked to come again then.
+             * @default null
+             */
+            waiting: {
+                [key: string]: unknown;
+            } | null;
         } & {
             [key: string]: unknown;
         };

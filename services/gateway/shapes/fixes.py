@@ -165,6 +165,9 @@ class AgentJob(Reply):
     left: dict[str, Any] | None = Field(default=None, description="What is left of `limits`.")
     deadline: datetime | None = None
     not_before: datetime | None = None
+    waiting: dict[str, Any] | None = Field(
+        default=None, description="`reason` and `until`: somebody, such as GitHub, asked to come again then."
+    )
 
 
 class JobQuery(Page):

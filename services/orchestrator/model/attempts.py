@@ -8,7 +8,7 @@ from msgspec import structs
 from schemas.attempts import AttemptCall, AttemptEvent, AttemptReply
 from schemas.budgets import booked
 from schemas.errors import Failure
-from schemas.jobs import TERMINAL, Job, Phase
+from schemas.jobs import TERMINAL, Job, Phase, Waiting
 from schemas.similarity import changed_files
 from services.orchestrator.model.changes import attempt_failed, cancelled, ended, failed, in_seconds, moved
 from services.orchestrator.model.events import Decision, lost
@@ -58,9 +58,22 @@ def heartbeat(job: Job, call: AttemptCall, now: datetime, rules: Rules) -> Decis
         return lost(_why_lost(job, call))
     changes = _facts(job, call, now) | {"lease_until": now + timedelta(seconds=rules.lease)}
     after = _in_phase(job, call.phase, now, rules, changes)
+    if call.waiting != job.waiting:
+        after = _held_up(after, call.waiting, now, rules)
     if after.cancel_requested is not None:
         return Decision(after, AttemptReply(answer="cancel", token=job.attempt, reason=after.cancel_requested))
     return Decision(after, _ok(after))
+
+
+def _held_up(job: Job, waiting: Waiting | None, now: datetime, rules: Rules) -> Job:
+    """Told to people; the phase's time is not spent by waiting for somebody who says until when."""
+    limit = job.phase_deadline
+    if job.cancel_requested is None and waiting is not None:
+        limit = max(limit, min(waiting.until + timedelta(seconds=rules.publish), job.deadline))
+    elif job.cancel_requested is None:
+        limit = in_seconds(now, phase_seconds(job.phase, job.request.limits, rules), job.deadline)
+    message = waiting.reason if waiting is not None else f"{job.phase} goes on"
+    return moved(job, now, message, waiting=waiting, phase_deadline=limit)
 
 
 def progress(job: Job, told: AttemptEvent, now: datetime, rules: Rules) -> Decision:

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ class At:
     told: list[str]
 
     async def publish(self, token: str | None = None) -> Published:
-        async def tell(text: str) -> None:
+        async def tell(text: str, until: datetime | None = None) -> None:
             self.told.append(text)
 
         return await Publisher([self.forge], pause=0.05).publish(

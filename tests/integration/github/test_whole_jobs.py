@@ -10,9 +10,11 @@ from typing import Any
 from messaging.connection import NatsBus
 from runner_core.forges.github import GithubForge
 from runner_core.publisher import Publisher
-from schemas.jobs import FollowUp, Job, Remark
-from tests.integration.runner.rig import FIX, Rig, git, repository, rig
-from tests.support.github_double import GithubDouble, Repo, github_double
+from schemas import subjects
+from schemas.base import decode
+from schemas.jobs import FollowUp, Job, JobEvent, Remark
+from tests.integration.runner.rig import FIX, PROJECT, Rig, git, repository, rig
+from tests.support.github_double import Fault, GithubDouble, Repo, github_double
 from tests.support.nats_server import NatsServer
 from tests.support.scripted_agent import ScriptedAgent
 from tests.support.scripted_model import Turn, always, scripted_model
@@ -54,12 +56,12 @@ class Whole:
 
 
 @asynccontextmanager
-async def _whole(nats: NatsServer, bus: NatsBus, tmp_path: Path) -> AsyncIterator[Whole]:
+async def _whole(nats: NatsServer, bus: NatsBus, tmp_path: Path, **changes: Any) -> AsyncIterator[Whole]:
     async with github_double() as double, scripted_model(always(Turn("hello"))) as model:
         repo = double.add(NAME, repository(tmp_path / "github"))
         forge = GithubForge(double.api_url, look=2.0, pause=0.05, spacing=0.0, timeout=5)
         made: dict[str, Any] = {"publisher": Publisher([forge], pause=0.05), "own_tokens": {"127.0.0.1": double.token}}
-        async with rig(bus, nats.url, tmp_path, ScriptedAgent(AGENT), model.url, **made) as at:
+        async with rig(bus, nats.url, tmp_path, ScriptedAgent(AGENT), model.url, **made | changes) as at:
             yield Whole(at, double, repo)
 
 
@@ -102,3 +104,18 @@ async def test_checks_that_failed_on_an_older_commit_are_not_repaired(
         sha = git(it.repo.bare, "rev-parse", first.branch or "")
         third = await it.followed(first, "JOB3", reason="checks", sha=sha, remarks=failing)
         assert third.status == "success", third.failure
+
+
+async def test_a_rate_limit_longer_than_the_phase_is_waited_out_and_shown(
+    nats: NatsServer, bus: NatsBus, tmp_path: Path
+) -> None:
+    async with _whole(nats, bus, tmp_path, publish_seconds=3.0) as it:
+        limit = Fault(status=403, message="You have exceeded a secondary rate limit.", headers={"Retry-After": "6"})
+        it.double.faults.add("create", limit)
+        job = await it.opened()
+        assert (job.attempt, job.waiting, len(it.repo.pulls)) == (1, None, 1)
+        stored = await bus.page(subjects.JOBS, subjects.job_status(PROJECT, "JOB1"))
+        told = [decode(message.data, JobEvent) for message in stored]
+        waits = [event for event in told if event.message.startswith("waiting for GitHub until")]
+        assert [event.phase for event in waits] == ["publishing"]
+        assert "asking GitHub again" in await it.rig.log("JOB1")

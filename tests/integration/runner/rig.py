@@ -205,13 +205,16 @@ async def rig(
     attempts: int = 1,
     slots: int = 1,
     files: dict[str, str] | None = None,
+    publish_seconds: float = 300.0,
     **changes: Any,
 ) -> AsyncIterator[Rig]:
     """An orchestrator and a runner at work until the block ends."""
     runner_bus, boss_bus = await connect(url, service="runner"), await connect(url, service="orchestrator")
     kit = make_kit(runner_bus, tmp_path / "data", agent, model_url, **changes)
     at = Rig(bus, kit, repository(tmp_path / "repo", files), tmp_path / "data")
-    settings = OrchestratorSettings(max_attempts=attempts, tick_seconds=0.2, runner_problem_seconds=1.0)
+    settings = OrchestratorSettings(
+        max_attempts=attempts, tick_seconds=0.2, runner_problem_seconds=1.0, publish_seconds=publish_seconds
+    )
     at.orchestrator = asyncio.create_task(serve_orchestrator(settings, at.stop_orchestrator, bus=boss_bus))
     at.runner = asyncio.create_task(serve_runner(kit, at.stop_runner, slots=slots))
     try:

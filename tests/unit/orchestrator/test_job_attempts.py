@@ -7,7 +7,7 @@ import pytest
 from schemas.attempts import AttemptEvent, RunnerTask
 from schemas.base import decode
 from schemas.errors import FailureClass
-from schemas.jobs import Report, Spend, Usage
+from schemas.jobs import Report, Spend, Usage, Waiting
 from services.orchestrator.model.events import (
     Broke,
     Claim,
@@ -333,3 +333,25 @@ def test_a_job_that_waits_ends_when_the_budget_is_gone_and_a_running_one_does_no
     assert waiting.apply(Broke("It refills tomorrow.")).status == "failed"
     before = running.running()
     assert running.apply(Broke("It refills tomorrow.")) is before
+
+
+def test_waiting_for_somebody_who_says_until_when_spends_no_time_of_the_phase_and_is_told() -> None:
+    drive = Drive()
+    drive.running()
+    drive.publish()
+    wait = Waiting(reason="waiting for GitHub until 13:30", until=START + timedelta(hours=1.5))
+    job = drive.beat(after=5, waiting=wait)
+    assert (job.waiting, job.phase_deadline) == (wait, wait.until + timedelta(seconds=RULES.publish))
+    assert drive.beat(after=5, waiting=wait).event_seq == job.event_seq, "told once"
+    assert drive.apply(Tick(), after=5_000).status == "running"
+    job = drive.beat(after=5)
+    assert (job.waiting, job.phase_deadline) == (None, drive.now + timedelta(seconds=RULES.publish))
+    assert [event.message for event in events(job)][-2:] == ["waiting for GitHub until 13:30", "publishing goes on"]
+
+
+def test_no_wait_outlives_the_job() -> None:
+    drive = Drive()
+    drive.running()
+    job = drive.beat(after=5, waiting=Waiting(reason="for ever", until=START + timedelta(days=400)))
+    assert job.phase_deadline == job.deadline
+    assert drive.finish("failed", failure=failure("gate")).waiting is None
