@@ -97,7 +97,8 @@ async def _serve(instance: Instance, ready_file: Path | None, *, demo: bool) -> 
             code = await run_demo(instance)
             if code or not is_terminal():
                 return code
-            err.print("\nEverything keeps running. Ctrl-C stops it.")
+            err.print(f"\nLook at it on the page: {instance.dashboard_link()}", markup=False, soft_wrap=True)
+            err.print("Everything keeps running. Ctrl-C stops it.")
         await asyncio.Event().wait()  # until a signal cancels this
     return Exit.OK
 
