@@ -43,7 +43,7 @@ def _candidates(plan: PlanDraft) -> list[str]:
     lines: list[str] = []
     for number, candidate in enumerate(plan.candidate_files[:_FILES_SHOWN], 1):
         symbols = ", ".join(f"{s.name} {s.start_line}-{s.end_line}" for s in candidate.symbols[:4])
-        lines.append(f"{number}. `{candidate.path}` ({candidate.share:.0%}){f': {symbols}' if symbols else ''}")
+        lines.append(f"{number}. `{candidate.path}` ({_share(candidate.share)}){f': {symbols}' if symbols else ''}")
         lines += [f"   - {e.detail}" for e in candidate.evidence[:3]]
     rest = plan.candidate_files[_FILES_SHOWN:]
     if rest:
@@ -59,3 +59,8 @@ def _hypotheses(plan: PlanDraft) -> list[str]:
         lines += [f"   - against: {text}" for text in one.evidence_against]
         lines.append(f"   - refuted if: {one.refuted_by}")
     return lines or ["None: nothing in the repository matches the report."]
+
+
+def _share(value: float) -> str:
+    """A share of the belief in percent; what rounds to nothing is said as little, not as none."""
+    return f"{value:.0%}" if value >= 0.005 else "under 1%"
