@@ -151,7 +151,7 @@ async def cancel_job(call: Call) -> dict[str, Any]:
 
 
 async def change_job(call: Call) -> dict[str, Any]:
-    """``{status: "cancelled"}`` cancels; what the state machine does not allow a caller is 409."""
+    """``{status: "cancelled"}`` cancels; what is so already changes nothing; every other step is its runner's: 409."""
     body: shapes.JobChange = call.body
     view = await view_of(call)
     step = agent_jobs.step(view.status, body.status)
@@ -159,7 +159,7 @@ async def change_job(call: Call) -> dict[str, Any]:
         raise Problem(
             409, "illegal_step", agent_jobs.why_refused(view.status, str(body.status)), job_status=view.status
         )
-    if body.logs is not None or body.pr_url is not None:
+    if body.logs or body.pr_url not in (None, "", view.pr_url):
         raise Problem(409, "runner_writes", "logs and pr_url are written by the job's runner only.")
     if step == "nothing":
         return {"status": "ok", "message": "No updates provided", "project_id": call.project_id}

@@ -19,6 +19,9 @@ TITLE = 256
 async def trigger_agent(call: Call) -> dict[str, Any]:
     """Validate or create the issue, then run ``aws_kilo`` on it."""
     body: TriggerAgent = call.body
+    project = await call.gateway.project(call.project_id)
+    await fixing.check_quota(call.gateway, project)
+    fixing.check_budget(call.gateway, project)  # before an issue is made for a fix that would be refused
     token = github_token(call) or call.gateway.settings.github_token
     github = Github(call.gateway.client(), call.gateway.settings.github_api_url, token)
     if body.issue_url:
@@ -60,8 +63,26 @@ async def _created(call: Call, github: Github, body: TriggerAgent) -> dict[str, 
     try:
         answer = await github.call("POST", f"/repos/{owner}/{repo}/issues", json={"title": title, "body": text})
     except Refused as why:
-        raise Problem(500, "issue_not_created", "Failed to create GitHub issue", reason=why.reason) from why
+        answer = await _made_all_the_same(github, f"{owner}/{repo}", title, text) if _unknown(why) else None
+        if answer is None:
+            raise Problem(500, "issue_not_created", "Failed to create GitHub issue", reason=why.reason) from why
     return _issue(answer, owner, repo, f"https://github.com/{owner}/{repo}/issues")
+
+
+def _unknown(why: Refused) -> bool:
+    """Whether the issue may have been made although GitHub did not say so."""
+    return why.status == 0 or why.status >= 500
+
+
+async def _made_all_the_same(github: Github, name: str, title: str, text: str) -> dict[str, Any] | None:
+    """The issue among the newest ones; None when it is not there."""
+    query = {"state": "all", "sort": "created", "direction": "desc", "per_page": "30"}
+    try:
+        found = await github.call("GET", f"/repos/{name}/issues", params=query)
+    except Refused:
+        return None
+    issues = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    return next((one for one in issues if (one.get("title"), one.get("body")) == (title, text)), None)
 
 
 def _where(call: Call, body: TriggerAgent) -> tuple[str, str]:

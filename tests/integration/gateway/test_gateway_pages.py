@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
@@ -123,6 +124,7 @@ class Github:
         self.created: list[dict[str, Any]] = []
         self.tokens: set[str] = set()
         self.queries: list[dict[str, str]] = []
+        self.answer_lost = False
 
     def app(self) -> web.Application:
         app = web.Application()
@@ -140,11 +142,15 @@ class Github:
 
     async def list(self, request: web.Request) -> web.Response:
         self.queries.append(dict(request.query))
-        return web.json_response(self.issues if request.query["page"] == "1" else [])
+        return web.json_response(self.issues if request.query.get("page", "1") == "1" else [])
 
     async def create(self, request: web.Request) -> web.Response:
         self.tokens.add(request.headers.get("Authorization", ""))
         self.created.append(await request.json())
+        if self.answer_lost:
+            page = "https://github.com/a/b/issues/8"
+            self.issues.append({**self.created[-1], "number": 8, "html_url": page})
+            return web.Response(status=502, text="bad gateway")
         return web.json_response({"number": 8, "html_url": "https://github.com/a/b/issues/8", "title": "t"}, status=201)
 
 
@@ -177,6 +183,55 @@ async def test_the_legacy_route_validates_or_creates_the_issue_then_asks_for_the
     assert double.tokens == {"Bearer ghp_token"}
     requests = [decode(one.data, FixRequest) for one in await bus.page(subjects.REQUESTS, "requests.fix.>")]
     assert [(one.runner, one.repo_url) for one in requests] == [("aws_kilo", "https://github.com/a/b")] * 2
+
+
+async def test_an_issue_whose_creation_was_not_confirmed_is_found_and_not_made_again(
+    settings: Settings, bus: NatsBus, github: tuple[Github, str]
+) -> None:
+    double, address = github
+    async with started(msgspec.structs.replace(settings, github_api_url=address), bus) as (_, client):
+        double.answer_lost = True
+        body = {"issue_title": "Broken", "issue_description": "It breaks", "owner": "a", "repo": "b"}
+        made = await client.post("/api/trigger-agent", json=body, headers={"X-GitHub-Token": "ghp_token"})
+        answer = await made.json()
+        assert (made.status, answer["issue_url"]) == (200, "https://github.com/a/b/issues/8"), answer
+        assert answer.keys() >= {"success", "message", "taskArn", "issue_url"}
+        assert len(double.created) == 1
+        double.issues.clear()
+        double.answer_lost = False
+        async with client.patch("/projects/default", json={"budget": {"tokens_day": 0}}) as changed:
+            assert changed.status == 200
+        refused = await client.post("/api/trigger-agent", json=body, headers={"X-GitHub-Token": "ghp_token"})
+        assert (refused.status, (await refused.json())["code"], len(double.created)) == (429, "budget_spent", 1)
+
+
+@pytest.mark.parametrize(
+    ("now", "body", "status", "message"),
+    [
+        ("running", {"status": "cancelled"}, 200, "Cancelling"),
+        ("running", {"status": "running"}, 200, "No updates provided"),
+        ("success", {"status": "success", "pr_url": "https://x/pull/1"}, 200, "No updates provided"),
+        ("success", {"status": "success", "logs": ""}, 200, "No updates provided"),
+        ("running", {}, 200, "No updates provided"),
+        ("pending", {"status": "running"}, 409, "only by its runner"),
+        ("running", {"status": "success", "pr_url": "https://x/pull/1"}, 409, "only by its runner"),
+        ("success", {"status": "pending"}, 409, "cannot become pending"),
+        ("failed", {"status": "cancelled"}, 409, "cannot become cancelled"),
+        ("success", {"pr_url": "https://x/pull/2"}, 409, "runner only"),
+        ("running", {"logs": "hello"}, 409, "runner only"),
+        ("running", {"status": "done"}, 422, ""),
+    ],
+)
+async def test_a_patch_of_a_job_follows_its_state_machine(
+    client: Client, bus: NatsBus, now: str, body: dict[str, str], status: int, message: str
+) -> None:
+    url = "https://x/pull/1" if now == "success" else None
+    await put_job(bus, job("j1", status=now, pr_url=url))
+    answer = await client.patch("/jobs/j1", json=body)
+    said = await answer.json()
+    assert (answer.status, message in said.get("message", said.get("detail", ""))) == (status, True), said
+    cancels = await bus.page(subjects.REQUESTS, "requests.cancel.>")
+    assert len(cancels) == (message == "Cancelling")
 
 
 async def test_a_github_sync_goes_on_from_the_newest_issue_it_stored(
