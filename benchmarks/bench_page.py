@@ -117,7 +117,7 @@ async def _print(pipe: LogPublisher) -> None:
 async def browser(ready: Path) -> list[dict[str, Any]]:
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or "chromium"
     known = {"SOULCASTER_STACK": str(ready), "CHROMIUM": chromium, "LIVE_LINES": str(LIVE_LINES), "FORCE_COLOR": "0"}
-    command = ("npx", "--no-install", "playwright", "test", "--config", "e2e/bench.config.ts")
+    command = ("npx", "--no-install", "playwright", "test", "--config", "bench.config.ts")
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=DASHBOARD,

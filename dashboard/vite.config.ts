@@ -49,5 +49,11 @@ export default defineConfig({
       ].map((path) => [`/${path}`, { target: process.env.GATEWAY ?? "http://127.0.0.1:8080" }]),
     ),
   },
-  test: { environment: "jsdom", include: ["src/**/*.test.{ts,tsx}"], isolate: false, maxWorkers: 1 },
+  test: {
+    environment: "jsdom",
+    include: ["src/**/*.test.{ts,tsx}"],
+    setupFiles: "vitest.setup.ts",
+    isolate: false,
+    maxWorkers: 1,
+  },
 });

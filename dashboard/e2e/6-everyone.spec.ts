@@ -93,6 +93,18 @@ test("a lost connection is said, and what was missed comes when it is back", asy
   await expect(page.getByRole("link", { name: "Invoices show yesterday's date" })).toBeVisible({ timeout: 20_000 });
 });
 
+test("on a slow network the page says what it waits for, and gets there", async ({ signedIn: page, context, up }) => {
+  const network = await context.newCDPSession(page);
+  const slow = { offline: false, latency: 400, downloadThroughput: 60_000, uploadThroughput: 30_000 };
+  await network.send("Network.enable");
+  await network.send("Network.emulateNetworkConditions", slow);
+  await page.goto(`${up.gateway}/c/${up.planted.cluster}`, { waitUntil: "commit" });
+  await expect(page.getByText(/^Loading/).first()).toBeVisible();
+  await expect(page.getByRole("heading", { name: "What is reported" })).toBeVisible();
+  await page.goto(`${up.gateway}/r/${up.planted.hostile_job}`, { waitUntil: "commit" });
+  await expect(page.locator(".log-bar").getByText("Complete")).toBeVisible();
+});
+
 test("the first load is at most 250 kB, compressed", async ({ signedIn: page, up }) => {
   await page.goto(`${up.gateway}/`);
   await settled(page);

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "react";
+import { startTransition, useCallback, useEffect, useRef, useState } from "react";
 import { useNavigate } from "react-router";
 import { useMay } from "@/api/session";
 import type { Cluster } from "@/api/types";
@@ -9,7 +9,7 @@ import { Button } from "@/components/ui";
 import { useKeys } from "@/lib/keys";
 import { ClusterRow } from "./cluster-row";
 
-const PAGE = 60;
+const PAGE = 30;
 
 /** The ranked clusters, for the mouse and for single keys. Rows beyond the first come as they are scrolled to. */
 export function ClusterList({ clusters }: { readonly clusters: readonly Cluster[] }) {
@@ -25,20 +25,32 @@ export function ClusterList({ clusters }: { readonly clusters: readonly Cluster[
     const next = Math.max(0, Math.min(to, clusters.length - 1));
     if (next >= limit) setLimit(next + PAGE);
     setAt(next);
-    requestAnimationFrame(() => {
-      box.current?.querySelectorAll<HTMLAnchorElement>("a.cluster-title")[next]?.focus();
-    });
+    const focus = (): boolean => {
+      const link = box.current?.querySelectorAll<HTMLAnchorElement>("a.cluster-title")[next];
+      link?.focus();
+      return link !== undefined;
+    };
+    if (!focus()) requestAnimationFrame(focus); // only a row that is not drawn yet is waited for
   };
   const open = (hash = ""): void => {
     if (current) void navigate(`/c/${current.id}${hash}`);
   };
-  const toggle = (id: string): void => {
+  const toggle = useCallback((id: string): void => {
     setChosen((old) => {
       const next = new Set(old);
       if (!next.delete(id)) next.add(id);
       return next;
     });
-  };
+  }, []);
+  const start = useCallback((index: number, what: TriageAct): void => {
+    setAt(index);
+    setAct(what);
+  }, []);
+  const more = useCallback(() => {
+    startTransition(() => {
+      setLimit((old) => old + PAGE);
+    });
+  }, []);
   const ask = (what: TriageAct) => () => {
     if (!may("triager")) setAct(what);
   };
@@ -80,27 +92,14 @@ export function ClusterList({ clusters }: { readonly clusters: readonly Cluster[
             cluster={cluster}
             here={index === at}
             chosen={chosen.has(cluster.id)}
-            onHere={() => {
-              setAt(index);
-            }}
-            onChoose={() => {
-              toggle(cluster.id);
-            }}
-            onAct={(what) => {
-              setAt(index);
-              setAct(what);
-            }}
+            index={index}
+            onHere={setAt}
+            onChoose={toggle}
+            onAct={start}
           />
         ))}
       </ul>
-      {clusters.length > limit ? (
-        <More
-          rest={clusters.length - limit}
-          show={() => {
-            setLimit(limit + PAGE);
-          }}
-        />
-      ) : null}
+      {clusters.length > limit ? <More key={limit} rest={clusters.length - limit} show={more} /> : null}
       <p className="small muted keys-hint">
         <kbd>j</kbd> <kbd>k</kbd> move · <kbd>Enter</kbd> open · <kbd>p</kbd> plan · <kbd>x</kbd> dismiss · <kbd>z</kbd>{" "}
         snooze · <kbd>d</kbd> merge · <kbd>?</kbd> all keys
@@ -149,13 +148,13 @@ function More({ rest, show }: { readonly rest: number; readonly show: () => void
       (entries) => {
         if (entries.some((entry) => entry.isIntersecting)) show();
       },
-      { rootMargin: "600px" },
+      { rootMargin: "1500px" },
     );
     watch.observe(element);
     return () => {
       watch.disconnect();
     };
-  });
+  }, [show]);
   return (
     <div ref={box}>
       <Button onClick={show}>Show more of {rest}</Button>

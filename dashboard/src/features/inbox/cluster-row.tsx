@@ -1,3 +1,4 @@
+import { memo } from "react";
 import { Link } from "react-router";
 import { useMay } from "@/api/session";
 import type { Cluster } from "@/api/types";
@@ -12,18 +13,20 @@ interface Props {
   readonly cluster: Cluster;
   readonly here: boolean;
   readonly chosen: boolean;
-  readonly onHere: () => void;
-  readonly onChoose: () => void;
-  readonly onAct: (act: TriageAct) => void;
+  readonly index: number;
+  readonly onHere: (index: number) => void;
+  readonly onChoose: (id: string) => void;
+  readonly onAct: (index: number, act: TriageAct) => void;
 }
 
-export function ClusterRow({ cluster, here, chosen, onHere, onChoose, onAct }: Props) {
+/** Drawn again only when it changes: a step through 1,000 clusters draws two of them. */
+export const ClusterRow = memo(function ClusterRow({ cluster, here, chosen, index, onHere, onChoose, onAct }: Props) {
   const blocked = useMay()("triager");
   const title = cluster.title || "Untitled";
   return (
-    <li className={here ? "cluster cluster-at" : "cluster"} onFocus={onHere}>
+    <li className={here ? "cluster cluster-at" : "cluster"} onFocus={() => onHere(index)}>
       <label className="cluster-choose">
-        <input type="checkbox" checked={chosen} onChange={onChoose} />
+        <input type="checkbox" checked={chosen} onChange={() => onChoose(cluster.id)} />
         <span className="visually-hidden">Choose {title} for a merge</span>
       </label>
       <span className={`cluster-count severity-${cluster.severity}`} title={plural(cluster.count, "report")}>
@@ -71,7 +74,7 @@ export function ClusterRow({ cluster, here, chosen, onHere, onChoose, onAct }: P
               blocked={blocked}
               aria-label={`Snooze ${title}`}
               onClick={() => {
-                onAct("snooze");
+                onAct(index, "snooze");
               }}
             >
               Snooze
@@ -81,7 +84,7 @@ export function ClusterRow({ cluster, here, chosen, onHere, onChoose, onAct }: P
               blocked={blocked}
               aria-label={`Dismiss ${title}`}
               onClick={() => {
-                onAct("dismiss");
+                onAct(index, "dismiss");
               }}
             >
               Dismiss
@@ -91,7 +94,7 @@ export function ClusterRow({ cluster, here, chosen, onHere, onChoose, onAct }: P
       </div>
     </li>
   );
-}
+});
 
 /** What Soulcaster proposes to do about it now: one thing, by where the cluster stands. */
 function NextStep({ cluster, title }: { readonly cluster: Cluster; readonly title: string }) {

@@ -1,4 +1,4 @@
-import type { RefObject } from "react";
+import { memo, type RefObject } from "react";
 import type { Connection } from "@/api/live";
 import { Button } from "@/components/ui";
 import { url } from "@/lib/http";
@@ -28,7 +28,8 @@ const SIGNS: Record<Connection, [tone: string, text: string]> = {
   ended: ["muted", "✓ Complete"],
 };
 
-export function LogBar(props: Props) {
+/** Drawn again only when it changes, not with each line that is scrolled. */
+export const LogBar = memo(function LogBar(props: Props) {
   const [tone, sign] = SIGNS[props.connection];
   return (
     <div className="log-bar">
@@ -69,7 +70,7 @@ export function LogBar(props: Props) {
       </a>
     </div>
   );
-}
+});
 
 function Find({ find, query, setQuery, hit, hits, step }: Props) {
   return (

@@ -1,17 +1,10 @@
-import {
-  useCallback,
-  useEffect,
-  useLayoutEffect,
-  useMemo,
-  useRef,
-  useState,
-  type KeyboardEvent,
-} from "react";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState, type KeyboardEvent } from "react";
 import { useSearchParams } from "react-router";
 import { toast } from "@/components/toasts";
 import { Button } from "@/components/ui";
 import { toClipboard } from "@/lib/clipboard";
 import { keysEnabled } from "@/lib/keys";
+import { useStable } from "@/lib/stable";
 import type { JobLog } from "./job-log";
 import { useFollow } from "./follow";
 import { Rail, useHits } from "./hits";
@@ -46,10 +39,31 @@ export function LogViewer({ jobId, log }: Props) {
   const hits = useHits(store, query, version);
   const show = useShow(store, setFolds, follow.stop, view.scrollTo, folds);
 
-  const step = (by: number): void => {
+  const step = useStable((by: number): void => {
     const index = hits.step(by);
     if (index !== undefined) show(index);
-  };
+  });
+  const toggleFollow = useStable(follow.toggle);
+  const toggleWrap = useStable(() => {
+    setWrap((now) => !now);
+  });
+  const toggleTimes = useStable(() => {
+    setTimes((now) => !now);
+  });
+  const foldAll = useStable((folded: boolean) => {
+    setFolds(new Map(store.parts.map((part, number) => [String(number), folded && part.step !== null])));
+  });
+  const setQuery = useStable((value: string) => {
+    hits.reset();
+    setParams(
+      (old) => {
+        if (value) old.set("find", value);
+        else old.delete("find");
+        return old;
+      },
+      { replace: true, preventScrollReset: true },
+    );
+  });
   const linkedFrom = linked?.from;
   const shown = useRef<number | undefined>(undefined);
   useEffect(() => {
@@ -100,12 +114,8 @@ export function LogViewer({ jobId, log }: Props) {
     N: () => {
       step(-1);
     },
-    w: () => {
-      setWrap((now) => !now);
-    },
-    t: () => {
-      setTimes((now) => !now);
-    },
+    w: toggleWrap,
+    t: toggleTimes,
     e: nextError,
     "[": () => {
       phase(-1);
@@ -133,30 +143,18 @@ export function LogViewer({ jobId, log }: Props) {
         jobId={jobId}
         find={find}
         query={query}
-        setQuery={(value) => {
-          hits.reset();
-          setParams(
-            (old) => {
-              if (value) old.set("find", value);
-              else old.delete("find");
-              return old;
-            },
-            { replace: true, preventScrollReset: true },
-          );
-        }}
+        setQuery={setQuery}
         hit={hits.at}
         hits={hits.all.length}
         step={step}
         connection={connection}
         following={follow.on}
-        toggleFollow={follow.toggle}
+        toggleFollow={toggleFollow}
         wrap={wrap}
-        toggleWrap={acts["w"] ?? (() => undefined)}
+        toggleWrap={toggleWrap}
         times={times}
-        toggleTimes={acts["t"] ?? (() => undefined)}
-        foldAll={(folded) => {
-          setFolds(new Map(store.parts.map((part, number) => [String(number), folded && part.step !== null])));
-        }}
+        toggleTimes={toggleTimes}
+        foldAll={foldAll}
       />
       <div
         ref={box}
