@@ -23,7 +23,7 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """The exit code of one command line."""
     try:
-        result = app(arguments, standalone_mode=False)
+        result = app(arguments, prog_name="soulcaster", standalone_mode=False)
     except CliError as error:
         print("\n".join(error.lines()), file=sys.stderr)
         return int(error.code)

@@ -3,10 +3,12 @@
 from typing import Annotated
 
 import typer
+from typer._completion_classes import completion_init
 from typer._completion_shared import get_completion_script
 
 from cli.errors import CliError, Exit
 
+completion_init()  # teaches typer to answer the scripts below; its own --install-completion is left out of our help
 SHELLS = ("bash", "zsh", "fish")
 HOW = {
     "bash": "# soulcaster completion bash > ~/.local/share/bash-completion/completions/soulcaster",

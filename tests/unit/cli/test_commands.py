@@ -191,6 +191,20 @@ def test_each_shell_gets_its_completion_script(shell: str, capsys: pytest.Captur
     assert f"soulcaster completion {shell}" in script
 
 
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_that_asks_gets_the_commands_that_fit(
+    shell: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = {"COMP_WORDS": "soulcaster cl", "COMP_CWORD": "1", "_TYPER_COMPLETE_ARGS": "soulcaster cl"}
+    asked |= {"_SOULCASTER_COMPLETE": f"complete_{shell}", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    for name, value in asked.items():
+        monkeypatch.setenv(name, value)
+    run([])
+    out = capsys.readouterr().out
+    assert "clusters" in out
+    assert "jobs" not in out
+
+
 def test_a_wrong_command_line_names_the_help_of_its_command(capsys: pytest.CaptureFixture[str]) -> None:
     run(["jobs", "--frob"])
     assert "jobs --help" in capsys.readouterr().err
