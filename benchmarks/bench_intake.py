@@ -136,6 +136,7 @@ async def burst(folder: Path, rate: int = 2000, seconds: int = 3) -> None:
         await configured(at)
         await _warm(at)
         sent, begin = client(at, "/ingest/sentry"), time.perf_counter()
+        used = {name: cpu(at, name) for name in ("gateway", "triage")}
         await sent.open_loop(sentry_events(rate * seconds), rate)
         answered = time.perf_counter() - begin
         await stored(at, rate * seconds + 50)
@@ -144,8 +145,17 @@ async def burst(folder: Path, rate: int = 2000, seconds: int = 3) -> None:
             "intake_burst", offered_per_second=rate, seconds=seconds, statuses=sent.statuses(),
             last_answer_s=round(answered, 1), answered_per_second=round(rate * seconds / answered),
             all_in_sql_s=round(in_sql, 1), grouped_per_second=round(rate * seconds / in_sql),
+            gateway_cpu_ms=round((cpu(at, "gateway") - used["gateway"]) / (rate * seconds) * 1e3, 2),
+            triage_cpu_ms=round((cpu(at, "triage") - used["triage"]) / (rate * seconds) * 1e3, 2),
+           
             **milliseconds(sent.seconds()), load=_load(),
         )  # fmt: skip
+
+
+def cpu(at: Stack, name: str) -> float:
+    """Processor seconds that a service has used: what it costs, however many others share the machine."""
+    fields = Path(f"/proc/{at.children[name].process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def _warm(at: Stack) -> None:
