@@ -94,7 +94,7 @@ async def _fill(bench: Bench, sandbox: Sandbox, base: Base, again: Again | None)
 
 async def _ready(bench: Bench, sandbox: Sandbox, base: Base) -> None:
     """The base commit, unpacked and set up."""
-    await prepare(sandbox, base.bundle)
+    await prepare(sandbox, base)
     async with network(bench.setup, bench.pipe):
         await set_up(sandbox, bench.setup, bench.pipe)
     await tidy(sandbox, bench.setup)

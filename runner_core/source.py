@@ -28,7 +28,7 @@ SNAPSHOT_ENV = {
     "GIT_COMMITTER_EMAIL": "base@soulcaster.invalid",
     "GIT_COMMITTER_DATE": "2000-01-01T00:00:00Z",
 }
-KEPT_BUNDLES = 4
+KEPT_PACKS = 4
 
 
 class SourceError(Exception):
@@ -41,12 +41,16 @@ class SourceError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """The base commit: ``git`` is the attempt's own bare repository, ``snapshot`` what the sandbox starts from."""
+    """The base commit: ``git`` is the attempt's own bare repository, ``snapshot`` what the sandbox starts from.
+
+    ``pack`` holds all objects of the snapshot, with its index beside it (``.idx``): a sandbox that gets both has
+    nothing to unpack and nothing to check before it can write the files.
+    """
 
     git: Git
     commit: str
     snapshot: str
-    bundle: Path
+    pack: Path
 
 
 def remote_url(repo_url: str) -> str:
@@ -90,9 +94,10 @@ class Source:
             commit = await self._commit(git, url, branch, commit or head)
             own = await _borrow(mirror, scratch / "source.git")
             snapshot = await _snapshot(own, commit)
-            bundle = await self._bundle(own, mirror, snapshot)
-            await asyncio.to_thread(shutil.copyfile, bundle, scratch / "base.bundle")
-        return Base(git=own, commit=commit, snapshot=snapshot, bundle=scratch / "base.bundle")
+            pack = await self._pack(own, mirror, snapshot)
+            for file in (pack, pack.with_suffix(".idx")):
+                await asyncio.to_thread(_link, file, scratch / file.name)
+        return Base(git=own, commit=commit, snapshot=snapshot, pack=scratch / pack.name)
 
     async def _fetch(self, git: Git, url: str, branch: str) -> str:
         if not (git.folder / "HEAD").exists():
@@ -115,20 +120,29 @@ class Source:
             "The branch was rewritten. Make the plan again and start the fix from it.",
         )
 
-    async def _bundle(self, git: Git, mirror: Path, snapshot: str) -> Path:
-        """The snapshot's bundle, kept beside the mirror: the same base is packed once."""
-        folder = mirror / "soulcaster-bundles"
-        folder.mkdir(exist_ok=True)
-        kept = folder / f"{snapshot}.bundle"
-        if kept.exists():
-            os.utime(kept)
-        else:
-            fresh = folder / f"{snapshot}.new"
-            await git("bundle", "create", "-q", str(fresh), "refs/heads/base", timeout=600)
+    async def _pack(self, git: Git, mirror: Path, snapshot: str) -> Path:
+        """The snapshot's pack, kept beside the mirror: the same base is packed once."""
+        folder = mirror / "soulcaster-packs"
+        kept = folder / snapshot
+        if not kept.exists():
+            fresh = folder / f".{snapshot}"
+            await asyncio.to_thread(shutil.rmtree, fresh, ignore_errors=True)
+            fresh.mkdir(parents=True)
+            arguments = ("pack-objects", "-q", "--revs", "--delta-base-offset", str(fresh / "pack"))
+            await git(*arguments, stdin=f"{snapshot}\n".encode(), timeout=600)
             fresh.rename(kept)
-        for old in sorted(folder.glob("*.bundle"), key=lambda path: path.stat().st_mtime)[:-KEPT_BUNDLES]:
-            old.unlink()
-        return kept
+        os.utime(kept)
+        for old in sorted(folder.glob("*"), key=lambda path: path.stat().st_mtime)[:-KEPT_PACKS]:
+            await asyncio.to_thread(shutil.rmtree, old, ignore_errors=True)
+        return next(kept.glob("*.pack"))
+
+
+def _link(source: Path, target: Path) -> None:
+    """Another name for a file that is never written again; a copy where the two lie on different file systems."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 async def _borrow(mirror: Path, folder: Path) -> Git:

@@ -17,7 +17,7 @@ from runner_core.protocols import Sandbox
 from runner_core.review import review
 from runner_core.saving import store
 from runner_core.source import Base
-from runner_core.verification import Bundles, Verifier
+from runner_core.verification import Material, Verifier
 from schemas.errors import Failure
 from schemas.jobs import GateFinding, Report, Verification
 
@@ -105,8 +105,8 @@ def _may_return(bench: Bench) -> bool:
 
 async def _verified(bench: Bench, base: Base, verifier: Verifier, bundle: bytes, patch: Patch) -> Verification:
     tests = tuple(change.path for change in patch.changes if change.new_mode in FILES and gate.is_test(change.path))
-    bundles = Bundles(base.bundle, bundle, tests)
-    return await verifier(bundles, _check_seconds(bench))
+    material = Material(base, bundle, tests)
+    return await verifier(material, _check_seconds(bench))
 
 
 def _check_sandbox(bench: Bench) -> AbstractAsyncContextManager[Sandbox]:
@@ -140,7 +140,7 @@ async def _published(bench: Bench, base: Base, found: Candidate) -> Outcome:
     await bench.lease.publish()
     bench.pipe.phase = "publishing"
     await bench.credential("publish")
-    publisher, tell = bench.kit.publisher, bench.pipe.system
+    publisher, tell = bench.kit.publisher, bench.tell
     if bench.followed is not None:
         published = await publisher.add(task, base, patch, bench.followed, bench.own_token, bench.folder, tell)
     else:

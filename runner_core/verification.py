@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from pathlib import Path
 
 from runner_core.checking import ABSENT, Runs, judge, tail, twice
 from runner_core.failing import FailingTests
@@ -17,6 +16,7 @@ from runner_core.outcomes import AttemptFailed
 from runner_core.protocols import Sandbox
 from runner_core.setting_up import SetUp, network, set_up
 from runner_core.shell import how, shell
+from runner_core.source import Base
 from runner_core.workbench import Variant, apply, prepare
 from schemas.errors import Failure
 from schemas.jobs import Check, Verification
@@ -28,10 +28,10 @@ MakeSandbox = Callable[[], AbstractAsyncContextManager[Sandbox]]
 
 
 @dataclass(frozen=True, slots=True)
-class Bundles:
+class Material:
     """What the sandboxes are filled with, and the test files that the work adds or changes."""
 
-    base: Path
+    base: Base
     work: bytes
     tests: tuple[str, ...] = ()
 
@@ -43,32 +43,32 @@ class Verifier:
         self._command, self._setup, self._make, self._pipe = command, setup, make, pipe
         self._base: tuple[Check, str] | None = None
 
-    async def __call__(self, bundles: Bundles, seconds: float) -> Verification:
+    async def __call__(self, material: Material, seconds: float) -> Verification:
         """All checks within ``seconds`` together, judged. Raises AttemptFailed when a sandbox fails us."""
         if not self._command:
             return Verification(verdict="not_run", reason="No test command is known for this repository.")
         until, each = time.monotonic() + seconds, min(CHECK_SECONDS, seconds / 3)
         if self._base is None:
-            self._base = await self._check(bundles, "base", each)
+            self._base = await self._check(material, "base", each)
         on_base, troubled = self._base
-        on_patch, _ = await self._check(bundles, "work", each)
+        on_patch, _ = await self._check(material, "work", each)
         with_tests = None
-        if on_base.passed and on_patch.passed and bundles.tests:
-            with_tests, _ = await self._check(bundles, "tests", min(each, max(until - time.monotonic(), 1.0)))
-        verification = judge(Runs(on_base, with_tests, on_patch, bundles.tests, troubled))
+        if on_base.passed and on_patch.passed and material.tests:
+            with_tests, _ = await self._check(material, "tests", min(each, max(until - time.monotonic(), 1.0)))
+        verification = judge(Runs(on_base, with_tests, on_patch, material.tests, troubled))
         await self._pipe.system(f"verification: {verification.verdict}. {verification.reason}")
         return verification
 
-    async def _check(self, bundles: Bundles, variant: Variant, seconds: float) -> tuple[Check, str]:
+    async def _check(self, material: Material, variant: Variant, seconds: float) -> tuple[Check, str]:
         """The test command's run, and what went wrong with the set-up before it (empty: nothing)."""
         until = time.monotonic() + seconds
         await self._pipe.system(f"{ON[variant]}: {self._command}")
         async with self._make() as sandbox:
-            await prepare(sandbox, bundles.base)
+            await prepare(sandbox, material.base)
             async with network(self._setup, self._pipe):
                 troubled = await set_up(sandbox, self._setup, self._pipe, seconds / 2)
             if variant != "base":
-                await apply(sandbox, variant, bundles.work, bundles.tests)
+                await apply(sandbox, variant, material.work, material.tests)
             check, again = await self._test(sandbox, variant, max(until - time.monotonic(), seconds / 3))
             if again and check.seconds < until - time.monotonic():
                 await self._pipe.system("once more, to see whether that is certain")

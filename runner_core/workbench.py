@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from runner_core import inside
 from runner_core.outcomes import AttemptFailed
 from runner_core.protocols import Command, Exit, Output, Sandbox
+from runner_core.source import Base
 from schemas.errors import Failure, FailureClass
 
 PREPARE_SECONDS = 240.0
@@ -27,11 +27,13 @@ class Work:
     incomplete: bool = False
 
 
-async def prepare(sandbox: Sandbox, base: Path) -> None:
-    """Unpack the base commit from its bundle. Raises AttemptFailed or SandboxError."""
+async def prepare(sandbox: Sandbox, base: Base) -> None:
+    """Write the base commit's files. Raises AttemptFailed or SandboxError."""
     inbox = sandbox.layout.inbox
+    packs = f"{inbox}/base/objects/pack"
     await asyncio.gather(
-        sandbox.put(f"{inbox}/base.bundle", base),
+        *(sandbox.put(f"{packs}/{file.name}", file) for file in (base.pack, base.pack.with_suffix(".idx"))),
+        sandbox.put(f"{inbox}/base/snapshot", base.snapshot.encode()),
         sandbox.put(f"{inbox}/excludes", inside.EXCLUDES.read_bytes()),
         sandbox.put(f"{inbox}/prepare.sh", inside.PREPARE.read_bytes()),
         sandbox.put(f"{inbox}/collect.sh", inside.COLLECT.read_bytes()),
@@ -51,7 +53,7 @@ async def apply(sandbox: Sandbox, variant: Variant, work: bytes, paths: Sequence
 async def _prepared(sandbox: Sandbox, variant: Variant, trouble: str) -> None:
     at = sandbox.layout
     env = {
-        "BASE": f"{at.inbox}/base.bundle",
+        "BASE": f"{at.inbox}/base",
         "WORK": f"{at.inbox}/work.bundle",
         "PATHS": f"{at.inbox}/paths",
         "EXCLUDES": f"{at.inbox}/excludes",
@@ -69,7 +71,7 @@ async def collect(sandbox: Sandbox, limit: int, seconds: float = COLLECT_SECONDS
     at = sandbox.layout
     out = f"{at.home}/.soulcaster/work.bundle"
     env = {
-        "BASE": f"{at.inbox}/base.bundle",
+        "BASE": f"{at.inbox}/base",
         "EXCLUDES": f"{at.inbox}/excludes",
         "WORKSPACE": at.workspace,
         "OUT": out,

@@ -8,7 +8,8 @@ SCRATCH="$HOME/.soulcaster/collect.$$"
 trap 'rm -rf "$SCRATCH"' EXIT
 rm -rf "$HOME"/.soulcaster/collect.*  # of a collection that was cut off
 git init -q --bare "$SCRATCH"
-git -C "$SCRATCH" fetch -q "$BASE" refs/heads/base:refs/heads/base
+echo "$BASE/objects" > "$SCRATCH/objects/info/alternates"
+git -C "$SCRATCH" update-ref refs/heads/base "$(cat "$BASE/snapshot")"
 export GIT_DIR="$SCRATCH" GIT_WORK_TREE="$WORKSPACE"
 git config core.bare false
 cp "$EXCLUDES" "$SCRATCH/info/exclude"

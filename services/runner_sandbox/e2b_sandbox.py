@@ -79,7 +79,7 @@ class E2bSandbox:
             if isinstance(data, bytes):
                 return await self._write([WriteEntry(path=path, data=data)], owner, len(data))
             with await asyncio.to_thread(data.open, "rb") as file:
-                await self._write([WriteEntry(path=path, data=file)], owner, COMPRESSED)
+                await self._write([WriteEntry(path=path, data=file)], owner, 0)  # packs: they do not shrink
 
         await self._insist(f"writing {path}", write)
         if executable:

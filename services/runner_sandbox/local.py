@@ -156,6 +156,8 @@ class LocalProvider:
         self._remains = Remains(folder, cgroup_parent)
 
     async def probe(self) -> Failure | None:
+        if self._bubblewrap is not None:
+            return None  # seen to isolate; starting it once more before each attempt would tell nothing new
         found = await probe(self._toolchains)
         if isinstance(found, Failure):
             return found

@@ -56,7 +56,7 @@ async def base_of(origin: Path, scratch: Path) -> Base:
 def bundle_of(base: Base, folder: Path, change: Callable[[Path], None]) -> bytes:
     """What a sandbox hands out after ``change`` was done to the workspace: one commit on the snapshot."""
     work = folder / "sandbox"
-    git(folder, "clone", "-q", "-b", "base", str(base.bundle), str(work))
+    git(folder, "clone", "-q", "-b", "base", str(base.git.folder), str(work))
     change(work)
     git(work, "add", "-A")
     git(work, "commit", "-q", "-m", "work")
