@@ -18,6 +18,7 @@ from runner_core.forges.github_calls import (
     UNKNOWN,
     Calls,
     Explain,
+    Who,
     answered,
     detail_of,
     repository_of,
@@ -40,7 +41,7 @@ class Doing(Protocol):
     """One of the three ways to call: once, repeated, or spaced."""
 
     async def __call__(
-        self, auth: Auth.Auth, act: Callable[[Github], T], explain: Explain, silent: Failure, tell: Tell
+        self, who: Who, act: Callable[[Github], T], explain: Explain, silent: Failure, tell: Tell
     ) -> T: ...
 
 
@@ -140,16 +141,17 @@ class GithubForge:
         self, how: Doing, task: RunnerTask, token: str | None, tell: Tell, act: Callable[[Repository], T]
     ) -> T:
         name = repository_of(task.repo_url)
-        token = await self.credential(task.repo_url, token, "publish", tell)  # asked anew: an App's ends after an hour
-        if token is None or name is None:
-            raise ForgeError(_no_token(task))
-        return await how(
-            Auth.Token(token),
-            lambda client: act(client.get_repo(name)),
-            lambda e: _explain(e, task),
-            _silent(task),
-            tell,
-        )
+
+        async def who() -> Auth.Auth:
+            held = await self.credential(task.repo_url, token, "publish", tell)
+            if held is None or name is None:
+                raise ForgeError(_no_token(task))
+            return Auth.Token(held)
+
+        def within(client: Github) -> T:
+            return act(client.get_repo(name or ""))
+
+        return await how(who, within, lambda e: _explain(e, task), _silent(task), tell)
 
 
 class _Unknown(Exception):

@@ -62,15 +62,18 @@ class GithubApp:
         """Whether the repository is on the host that the App belongs to: its tokens go nowhere else."""
         return repository_of(repo_url) is not None and host_of(repo_url) == self._host
 
+    async def _itself(self) -> Auth.Auth:
+        return self._auth
+
     async def _made(self, name: str, purpose: Purpose, tell: Tell) -> _Held:
         """Asked again while GitHub does not answer: a token made twice ends by itself."""
         silent = Failure(kind="infrastructure", reason=f"GitHub gave no token for {name}.", action="It is asked again.")
         try:
             held = await self._calls.read(
-                self._auth, lambda client: _exchange(client, name, purpose), lambda e: _explain(e, name), silent, tell
+                self._itself, lambda client: _exchange(client, name, purpose), lambda e: _explain(e, name), silent, tell
             )
         except _NotInstalled as missing:
-            link = await self._calls.read(self._auth, _link, lambda e: _explain(e, name), silent, tell)
+            link = await self._calls.read(self._itself, _link, lambda e: _explain(e, name), silent, tell)
             raise ForgeError(_not_installed(name, link)) from missing
         log.info("github.app_token", repository=name, purpose=purpose, expires_at=held.expires_at.isoformat())
         return held

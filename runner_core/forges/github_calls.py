@@ -7,7 +7,7 @@ GitHub's REST reference, "Best practices": a limit is told by 403 or 429 with ``
 import asyncio
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
@@ -26,6 +26,7 @@ READ_TRIES: Final = 5
 UNKNOWN: Final = (requests.ConnectionError, requests.Timeout)
 _REPOSITORY: Final = re.compile(r"^/([A-Za-z0-9_.-]+)/([A-Za-z0-9_.-]+?)(?:\.git)?/?\Z")
 Explain = Callable[[GithubException], Failure]
+Who = Callable[[], Awaitable[Auth.Auth]]  # asked before each request: a token may have ended while we waited
 
 
 class LimitedForTooLong(ForgeError):
@@ -48,14 +49,12 @@ class Calls:
         self._writing = asyncio.Lock()
         self._wrote = -spacing
 
-    async def read(
-        self, auth: Auth.Auth, act: Callable[[Github], T], explain: Explain, silent: Failure, tell: Tell
-    ) -> T:
+    async def read(self, who: Who, act: Callable[[Github], T], explain: Explain, silent: Failure, tell: Tell) -> T:
         """Repeated while GitHub does not answer: for what changes nothing, or may be done twice."""
         pause = self._pause
         for left in reversed(range(READ_TRIES)):
             try:
-                return await self(auth, act, explain, silent, tell)
+                return await self(who, act, explain, silent, tell)
             except ForgeError as error:
                 if not left or error.failure.kind != "infrastructure" or isinstance(error, LimitedForTooLong):
                     raise
@@ -63,20 +62,16 @@ class Calls:
             pause *= 2
         raise AssertionError("unreachable")
 
-    async def write(
-        self, auth: Auth.Auth, act: Callable[[Github], T], explain: Explain, silent: Failure, tell: Tell
-    ) -> T:
+    async def write(self, who: Who, act: Callable[[Github], T], explain: Explain, silent: Failure, tell: Tell) -> T:
         """Once, a while after the last one."""
         async with self._writing:
             await asyncio.sleep(max(self._wrote + self._spacing - time.monotonic(), 0.0))
             try:
-                return await self(auth, act, explain, silent, tell)
+                return await self(who, act, explain, silent, tell)
             finally:
                 self._wrote = time.monotonic()
 
-    async def __call__(
-        self, auth: Auth.Auth, act: Callable[[Github], T], explain: Explain, silent: Failure, tell: Tell
-    ) -> T:
+    async def __call__(self, who: Who, act: Callable[[Github], T], explain: Explain, silent: Failure, tell: Tell) -> T:
         """Once, but for limits: those say that nothing was done, and when to come again.
 
         Raises ForgeError with ``explain``'s words for an error, Unanswered with ``silent``'s for no answer.
@@ -84,7 +79,7 @@ class Calls:
         left = self._longest_wait
         while True:
             try:
-                return await asyncio.to_thread(self._with_client, auth, act)
+                return await asyncio.to_thread(self._with_client, await who(), act)
             except GithubException as error:
                 wait = asked_to_wait(error)
                 if wait is None:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from github import Auth, Github, GithubException
 
-from runner_core.forges.github_calls import Calls, answered, detail_of, said
+from runner_core.forges.github_calls import Calls, Who, answered, detail_of, said
 from runner_core.protocols import ForgeError, Tell
 from schemas.errors import Failure
 
@@ -35,7 +35,10 @@ class Forks:
 
     async def of(self, name: str, token: str, tell: Tell) -> str | None:
         """``owner/name`` of the fork to push to; None when the repository itself may be written. Raises ForgeError."""
-        auth = Auth.Token(token)
+
+        async def auth() -> Auth.Auth:
+            return Auth.Token(token)
+
         standing = await self._look(auth, name, tell)
         if standing.writable:
             return None
@@ -43,11 +46,11 @@ class Forks:
         await self._usable(auth, name, fork, tell)
         return fork
 
-    async def _look(self, auth: Auth.Auth, name: str, tell: Tell) -> _Standing:
+    async def _look(self, auth: Who, name: str, tell: Tell) -> _Standing:
         silent = _silent(f"GitHub did not answer about {name}.")
         return await self._calls.read(auth, lambda c: _standing(c, name), lambda e: _explain(e, name), silent, tell)
 
-    async def _made(self, auth: Auth.Auth, name: str, tell: Tell) -> str:
+    async def _made(self, auth: Who, name: str, tell: Tell) -> str:
         """Asked again only after a look: the answer that was lost may have been a yes."""
         await tell(f"the token may not write to {name}: making a fork")
         silent = _silent(f"GitHub did not say whether {name} was forked.")
@@ -64,7 +67,7 @@ class Forks:
                 return standing.fork
         raise AssertionError("unreachable")
 
-    async def _usable(self, auth: Auth.Auth, name: str, fork: str, tell: Tell) -> None:
+    async def _usable(self, auth: Who, name: str, fork: str, tell: Tell) -> None:
         """Returns when the fork has branches: until then a push to it fails."""
         silent, until, pause = _silent(f"GitHub did not answer about {fork}."), time.monotonic() + self._ready, 0.5
         while not await self._calls.read(

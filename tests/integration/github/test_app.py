@@ -117,6 +117,16 @@ async def test_a_token_is_kept_while_it_lasts_and_renewed_ten_minutes_before_its
         assert fetching[0] != fetching[1]
 
 
+async def test_a_token_that_ends_while_github_lets_us_wait_is_replaced(tmp_path: Path) -> None:
+    async with _at(tmp_path) as at:
+        at.double.app.lifetime = 3.0
+        limit = Fault(status=403, message="secondary rate limit", headers={"Retry-After": "5"})
+        at.double.faults.add("create", limit)
+        done = await at.fetched_and_published()
+        assert [pull["html_url"] for pull in at.double.repos[NAME].pulls] == [done.pull.url]
+        assert any(issued.over for issued in at.double.app.issued.values())
+
+
 async def test_an_app_that_is_not_installed_tells_where_to_install_it(tmp_path: Path) -> None:
     async with _at(tmp_path) as at:
         at.double.app.installed.clear()
