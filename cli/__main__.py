@@ -35,9 +35,14 @@ def run(arguments: list[str]) -> int:
         if message:
             print(f"Error: {plain(message)}\nTry: {_help_of(error)}", file=sys.stderr)
         return Exit.USAGE
-    except (BrokenPipeError, SystemExit):  # the reader of our output left (soulcaster logs | head); so typer says it
+    except BrokenPipeError:  # the reader of our output left (soulcaster logs | head)
         _nobody_reads()
         return Exit.OK
+    except SystemExit as left:  # typer ends so when it has answered a shell's completion, and on a broken pipe
+        if isinstance(left.__context__, BrokenPipeError):
+            _nobody_reads()
+            return Exit.OK
+        return left.code if isinstance(left.code, int) else Exit.OK
     except Exception as error:  # a bug of ours: a person gets a sentence and how to see more, not a stack
         if os.environ.get("SOULCASTER_DEBUG"):
             raise
