@@ -158,7 +158,7 @@ class Supervisor:
             while time.monotonic() < deadline:
                 for name, child in self._services.items():
                     if child.returncode == Exit.CONFIGURATION:
-                        raise self._did_not_start(name, "its settings do not fit")
+                        raise self._did_not_start(name, "its settings do not fit", Exit.CONFIGURATION)
                 try:
                     async with session.get(self.instance.gateway_url + "/readyz") as response:
                         if response.status == 200:
@@ -175,14 +175,14 @@ class Supervisor:
         async with Gateway(Target(self.instance.gateway_url, layout.admin_key(), DEFAULT_PROJECT)) as gateway:
             await gateway.call("PATCH", path, body={"default_repo_url": self.instance.repository})
 
-    def _did_not_start(self, name: str, why: str) -> CliError:
+    def _did_not_start(self, name: str, why: str, code: Exit = Exit.UNAVAILABLE) -> CliError:
         path = self.instance.layout.logs / f"{name}.log"
         tail = path.read_text(errors="replace").strip().split("\n")[-5:] if path.exists() else []
         return CliError(
             f"{name} did not get ready",
             why="\n  ".join([why, *tail]),
             next_step=f"read {self.instance.layout.logs}, then soulcaster doctor",
-            code=Exit.UNAVAILABLE,
+            code=code,
         )
 
 
