@@ -17,7 +17,7 @@ from schemas.runners import RunnerInfo
 from services.gateway.auth import pepper_of
 from services.gateway.directory import Directory
 from services.gateway.job_index import JobIndex
-from services.gateway.limits import Rates, Seen
+from services.gateway.limits import Quotas, Rates, Seen
 from services.gateway.plan_desk import PlanDesk
 from services.gateway.problems import Problem
 from services.gateway.settings import Settings
@@ -49,6 +49,7 @@ class Gateway:
     locks: State[FixLock]
     job_secrets: State[SealedSecret]
     runners: State[RunnerInfo]
+    quotas: Quotas = field(default_factory=Quotas)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     http: aiohttp.ClientSession | None = None
 

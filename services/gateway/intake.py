@@ -17,6 +17,7 @@ from schemas.projects import Project
 from services.gateway import source_settings
 from services.gateway.context import Gateway
 from services.gateway.fixing import quota_exceeded
+from services.gateway.limits import Held
 from services.gateway.problems import Problem, invalid
 from sources import TABLE, Filtered, Malformed
 
@@ -100,11 +101,32 @@ def message_id(item: FeedbackItem) -> str:
 
 
 async def check_quota(gateway: Gateway, project: Project, requested: int) -> None:
-    """Problem 429 when the owner's projects hold as many reports as the quota allows."""
+    """Problem 429 when the owner's projects hold as many reports as the quota allows.
+
+    While triage cannot be asked, the last answer counts; without one reports are taken in: they wait in the stream, and
+    a sender that is turned away may never come back.
+    """
     limit = gateway.settings.quota_feedback
     if not limit:
         return
-    owned = [other.id for other in gateway.directory.projects.values.values() if other.user_id == project.user_id]
-    held = await gateway.triage.value("quota", project_ids=owned)
-    if held.feedback + requested > limit:
-        raise quota_exceeded("reports", held.feedback, limit)
+    held = await _held(gateway, project.user_id)
+    if held is None:
+        return
+    if held.reports + requested > limit:
+        raise quota_exceeded("reports", held.reports, limit)
+    held.reports += requested  # with no await in between, so that concurrent deliveries do not pass together
+
+
+async def _held(gateway: Gateway, user: str) -> Held | None:
+    now = gateway.clock.monotonic()
+    held = gateway.quotas.fresh(user, now)
+    if held is not None:
+        return held
+    owned = [other.id for other in gateway.directory.projects.values.values() if other.user_id == user]
+    try:
+        told = await gateway.triage.value("quota", project_ids=owned)
+    except Problem as why:
+        log.warning("quota.unknown", user_id=user, reason=why.detail)
+        return gateway.quotas.stale(user)
+    # Others may have asked at the same time: the first answer counts, with what was taken in since.
+    return gateway.quotas.fresh(user, now) or gateway.quotas.told(user, told.feedback, now)

@@ -1,4 +1,4 @@
-"""Rate limits of sources: a token bucket per project and source, so that a flood of one does not hurt another."""
+"""Limits of what comes in: a token bucket per project and source, so that a flood of one hurts no other; quotas."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -35,6 +35,39 @@ class Rates:
             bucket.tokens -= 1.0
             return 0.0
         return (1.0 - bucket.tokens) / self.rate
+
+
+@dataclass(slots=True)
+class Held:
+    """Reports a user holds, as told at ``at`` (monotonic seconds), and those taken in since."""
+
+    reports: int
+    at: float
+
+
+class Quotas:
+    """What users hold, asked for again after a while: a webhook must not wait for triage each time."""
+
+    def __init__(self, seconds: float = 5.0, kept: int = 10_000) -> None:
+        self.seconds, self.kept = seconds, kept
+        self._held: OrderedDict[str, Held] = OrderedDict()
+
+    def fresh(self, user: str, now: float) -> Held | None:
+        """What was told not long ago."""
+        held = self._held.get(user)
+        return held if held is not None and now - held.at < self.seconds else None
+
+    def stale(self, user: str) -> Held | None:
+        """What was told, however long ago."""
+        return self._held.get(user)
+
+    def told(self, user: str, reports: int, now: float) -> Held:
+        """Remember a new answer."""
+        held = self._held[user] = Held(reports, now)
+        self._held.move_to_end(user)
+        if len(self._held) > self.kept:
+            self._held.popitem(last=False)
+        return held
 
 
 class Seen:

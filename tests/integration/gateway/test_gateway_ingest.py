@@ -12,6 +12,7 @@ from aiohttp.test_utils import TestClient
 
 from messaging.connection import NatsBus
 from schemas import subjects
+from schemas.triage import CallError
 from services.gateway.settings import Settings
 from tests.integration.gateway.conftest import ADMIN_KEY, ScriptedTriage, started
 
@@ -232,6 +233,28 @@ async def test_a_quota_is_told_with_its_numbers(settings: Settings, bus: NatsBus
         body = await answer.json()
     assert answer.status == 429
     assert (body["code"], body["current_count"], body["limit"], body["requested"]) == ("quota_exceeded", 10, 10, 1)
+
+
+async def test_concurrent_deliveries_do_not_pass_a_quota_together(
+    settings: Settings, bus: NatsBus, scripted: ScriptedTriage
+) -> None:
+    scripted.answers["quota"] = {"feedback": 7, "clusters": 1, "by_project": {"default": 7}}
+    async with started(msgspec.structs.replace(settings, quota_feedback=10), bus) as (gateway, client):
+        calls = [client.post("/ingest/manual", json={"text": f"text {n}"}) for n in range(12)]
+        answers = [answer.status for answer in await asyncio.gather(*calls)]
+        assert (answers.count(200), answers.count(429)) == (3, 9)
+        asked = [name for name, _ in scripted.asked].count("quota")
+        assert (await client.post("/ingest/manual", json={"text": "full"})).status == 429
+        assert [name for name, _ in scripted.asked].count("quota") == asked  # not each time
+        scripted.answers["quota"] = CallError(status=503, code="unavailable", detail="the database is locked")
+        gateway.quotas.seconds = 0.0
+        assert (await client.post("/ingest/manual", json={"text": "still full"})).status == 429
+
+
+async def test_a_report_is_taken_in_while_nobody_can_tell_the_quota(settings: Settings, bus: NatsBus) -> None:
+    small = msgspec.structs.replace(settings, quota_feedback=10, request_seconds=0.2)
+    async with started(small, bus) as (_, client):
+        assert (await client.post("/ingest/manual", json={"text": "triage is away"})).status == 200
 
 
 async def test_an_unknown_project_takes_nothing(client: Client, bus: NatsBus) -> None:
