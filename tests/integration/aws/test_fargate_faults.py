@@ -195,22 +195,24 @@ async def test_a_container_whose_runner_is_dead_ends_itself(tmp_path: Path) -> N
 
 async def test_another_runner_reaps_only_what_nobody_keeps(tmp_path: Path) -> None:
     async with fargate(tmp_path) as at:
-        kept, lost = await at.provider.create(spec("KEPT")), await at.provider.create(spec("LOST"))
-        other = FargateProvider(place(at.double), Aws(REGION, at.double.url), at.door, _patience(ttl=3.0))
+        # The lost one's container waits long for its runner: it must still be there when it is found.
+        dead = FargateProvider(place(at.double), Aws(REGION, at.double.url), at.door, _patience(ttl=240.0))
+        kept, lost = await at.provider.create(spec("KEPT")), await dead.create(spec("LOST"))
+        other = FargateProvider(place(at.double), Aws(REGION, at.double.url), at.door, _patience(ttl=4.0))
         try:
-            assert await other.find_by_tag("aws_kilo") == []
             lost._keeper.cancel()  # type: ignore[attr-defined]
 
             async def found() -> None:
                 tags = [(one.id, one.tag.job_id) for one in await other.find_by_tag("aws_kilo")]
                 assert tags == [(lost.id, "LOST")]
 
-            await eventually(found, 10.0)
+            await eventually(found, 60.0)
             await other.destroy(lost.id)
             await working(kept)
         finally:
             await kept.destroy()
             await lost.destroy()
+            await dead.close()
             await other.close()
         assert at.double.objects() == []
 

@@ -20,6 +20,7 @@ from tests.support.sandboxes import QUICK, RUNNER, account, ran, shell, spec
 COUNT = (
     "for i in $(seq 1 400); do echo line $i of the log; [ $((i % 40)) = 0 ] && sleep 0.1; done; echo last >&2; exit 5"
 )
+HELD = COUNT.replace("; do echo", "; do [ $i = 300 ] && until [ -e $HOME/go ]; do sleep 0.1; done; echo")
 WHOLE = "".join(f"line {i} of the log\n" for i in range(1, 401)).encode()
 
 
@@ -100,7 +101,11 @@ async def test_calls_into_a_sandbox_are_repeated(tmp_path: Path, operation: str,
 async def test_a_broken_stream_loses_and_doubles_nothing(tmp_path: Path, kind: str) -> None:
     async with e2b_double(tmp_path) as double, _sandbox(double, stall=2.5) as sandbox:
         double.faults.add("start", *[Fault(kind, after=after) for after in (1, 3000, 1, 900)])  # type: ignore[arg-type]
-        done = await shell(sandbox, COUNT, timeout=60.0)
+        running = asyncio.create_task(shell(sandbox, HELD, timeout=120.0))
+        # On a slow machine all that was printed may come at once: no end before the last of the faults has its stream.
+        await eventually(lambda: len(double.faults.taken) == 4, 60.0)
+        await sandbox.put(f"{sandbox.layout.home}/go", b"")
+        done = await running
         assert hashlib.sha256(done.stdout).digest() == hashlib.sha256(WHOLE).digest()
         assert (done.stderr, done.exit.code, done.exit.why) == (b"last\n", 5, "exited")
         assert len(double.faults.taken) == 4
