@@ -15,7 +15,7 @@ _PASSED_ON = (
 _PREFIXED: dict[str, tuple[str, ...]] = {
     "gateway": ("GITHUB_", "QUOTA_", "INGEST_", "CORS_", "PLAN_WAIT_"),
     "orchestrator": ("CODING_AGENT_", "MAX_", "LIMIT_", "LEASE_", "RETRY_"),
-    "planner": ("PLANNER_", "GIT_TIMEOUT_", "MODEL_"),
+    "planner": ("PLANNER_", "GIT_TIMEOUT_", "GITHUB_", "MODEL_"),
     "triage": ("DATABASE_", "CLUSTERING_", "NAMING_", "QUOTA_"),
     "collector": ("GITHUB_", "REDDIT_", "POSTHOG_", "COLLECTOR_"),
     "runner_sandbox": ("SANDBOX", "E2B_", "KILO", "OPENCODE_", "RUNNER_", "MODEL_", "GITHUB_", "AGENT"),

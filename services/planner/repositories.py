@@ -8,7 +8,7 @@ readable after its branch was rewritten.
 import asyncio
 import hashlib
 import re
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from runner_core.git import Credentials, Git, GitError
 from services.planner.naming import Paths
 
+Tokens = Callable[[str], Awaitable[str | None]]  # the address of a repository -> a token that reads it
 _BRANCH: Final = re.compile(r"^(?!-)[^\s~^:?*\[\\\x00-\x1f\x7f]{1,200}\Z")
 _REMOTE: Final = re.compile(r"^https?://[^\s\x00-\x1f]+\Z")
 _SHA: Final = re.compile(r"^[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
@@ -73,10 +74,9 @@ class Mirrors:
     """The cache of mirrors under ``folder``. Safe for many tasks: one fetch at a time for each repository."""
 
     def __init__(
-        self, folder: Path, *, local: bool = True, seconds: float = 300.0, slots: int = 4, github_token: str = ""
+        self, folder: Path, *, local: bool = True, seconds: float = 300.0, slots: int = 4, tokens: Tokens | None = None
     ) -> None:
-        self.folder, self._local, self._seconds = folder, local, seconds
-        self._github_token = github_token
+        self.folder, self._local, self._seconds, self._tokens = folder, local, seconds, tokens
         self._slots = asyncio.Semaphore(slots)
         self._locks: dict[str, asyncio.Lock] = {}
 
@@ -94,15 +94,14 @@ class Mirrors:
             return Ground(path, name, tip)
 
     async def _bare(self, path: Path, address: str) -> Git:
-        git = Git(path, self._credentials(address), _STALLED)
+        git = Git(path, await self._credentials(path.name, address), _STALLED)
         if not await asyncio.to_thread(_is_made, path):
             await git("init", "--quiet", "--bare", "--template=", ".")
         return git
 
-    def _credentials(self, address: str) -> Credentials | None:
-        if not self._github_token or urlsplit(address).hostname != "github.com" or not address.startswith("https://"):
-            return None
-        return Credentials.write(self.folder / "credentials", self._github_token)
+    async def _credentials(self, name: str, address: str) -> Credentials | None:
+        token = await self._tokens(address) if self._tokens and not address.startswith("/") else None
+        return Credentials.write(self.folder / "credentials" / name, token) if token else None
 
     async def _refs(self, git: Git, address: str) -> dict[str, str]:
         try:

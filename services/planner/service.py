@@ -18,6 +18,7 @@ from services.planner.handlers import Requests
 from services.planner.repositories import Mirrors
 from services.planner.settings import Settings
 from services.planner.store import PlanStore
+from services.planner.tokens import tokens
 
 log = logger("planner")
 
@@ -40,7 +41,7 @@ def compose(settings: Settings, bus: Bus, stack: AsyncExitStack) -> Requests:
         data / "repos",
         local=settings.local_repositories != "no",
         seconds=settings.git_seconds,
-        github_token=settings.github_token,
+        tokens=tokens(settings),
     )
     grounder = ProcessGrounder(slots=settings.parallel_grounding, seconds=settings.ground_seconds)
     generator = Generator(bus, mirrors, grounder, author(settings, mirrors, stack), data / "index")

@@ -27,6 +27,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     github_token: Annotated[
         str, Meta(description="token for reading private repositories of github.com; never stored in a plan")
     ] = ""
+    github_app_id: Annotated[str, Meta(description="GitHub App that reads the repositories it is installed on")] = ""
+    github_app_private_key: Annotated[str, Meta(description="the App's private key in PEM form")] = ""
+    github_app_private_key_file: Annotated[str, Meta(description="a file that holds it instead")] = ""
+    github_api_url: Annotated[str, Meta(description="GitHub's REST API, which the App is asked at")] = (
+        "https://api.github.com"
+    )
     git_seconds: Annotated[float, Meta(description="longest time of one fetch")] = 300.0
     plan_slots: Annotated[int, Meta(description="requests worked on at the same time")] = 20
     ground_slots: Annotated[
