@@ -5,7 +5,8 @@ test("what one viewer decides, the other sees without a reload", async ({ signed
   const context = await browser.newContext();
   const other = await context.newPage();
   await signIn(other, up);
-  const row = (viewer: Page) => viewer.getByRole("link", { name: "Search shows no result for words with an umlaut" });
+  const row = (viewer: Page) =>
+    viewer.getByRole("link", { name: "Search shows no result for words with an umlaut", exact: true });
   await expect(row(page)).toBeVisible();
   await expect(row(other)).toBeVisible();
   await page.getByRole("button", { name: "Dismiss Search shows no result" }).click();

@@ -5,7 +5,7 @@ test("clusters are merged by keyboard, and the merge is taken back", async ({ si
   const all = page.locator("a.cluster-title");
   await settled(page);
   const before = await all.count();
-  const target = page.getByRole("link", { name: two });
+  const target = page.getByRole("link", { name: two, exact: true });
   await press(page, "j", target);
   await page.keyboard.press("d");
   const dialog = page.getByRole("dialog", { name: "The same as which cluster?" });
@@ -16,7 +16,7 @@ test("clusters are merged by keyboard, and the merge is taken back", async ({ si
   await page.keyboard.press("Enter");
   await expect(dialog).toHaveCount(0);
   await expect(all).toHaveCount(before - 1);
-  await page.getByRole("link", { name: one }).click();
+  await page.getByRole("link", { name: one, exact: true }).click();
   await expect(page.getByRole("tab", { name: "Reports (2)" })).toBeVisible();
   await page.getByRole("tab", { name: "History" }).click();
   await page
@@ -42,10 +42,10 @@ test("a cluster is snoozed until more reports came", async ({ signedIn: page }) 
   await page.getByRole("button", { name: `Snooze ${title}` }).click();
   await page.getByLabel("Come back after").fill("3");
   await page.getByRole("dialog").getByRole("button", { name: "Snooze" }).click();
-  await expect(page.getByRole("link", { name: title })).toHaveCount(0);
+  await expect(page.getByRole("link", { name: title, exact: true })).toHaveCount(0);
   await page.getByRole("button", { name: /^Snoozed/ }).click();
   await expect(page).toHaveURL(/view=snoozed/);
-  await expect(page.getByRole("link", { name: title })).toBeVisible();
+  await expect(page.getByRole("link", { name: title, exact: true })).toBeVisible();
 });
 
 test("an edited plan is a new version, and two versions can be compared", async ({ signedIn: page, up }) => {
@@ -68,5 +68,5 @@ test("a report that comes in shows up by itself", async ({ signedIn: page, up, r
     data: { title: "Gift card code is refused at the till", text: "The code on my gift card is said to be unknown." },
   });
   expect(answer.status()).toBe(200);
-  await expect(page.getByRole("link", { name: "Gift card code is refused at the till" })).toBeVisible();
+  await expect(page.getByRole("link", { name: "Gift card code is refused at the till", exact: true })).toBeVisible();
 });

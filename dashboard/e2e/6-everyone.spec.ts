@@ -90,7 +90,9 @@ test("a lost connection is said, and what was missed comes when it is back", asy
     data: { title: "Invoices show yesterday's date", text: "All invoices of today are dated a day too early." },
   });
   await context.setOffline(false);
-  await expect(page.getByRole("link", { name: "Invoices show yesterday's date" })).toBeVisible({ timeout: 20_000 });
+  await expect(page.getByRole("link", { name: "Invoices show yesterday's date", exact: true })).toBeVisible({
+    timeout: 20_000,
+  });
 });
 
 test("on a slow network the page says what it waits for, and gets there", async ({ signedIn: page, context, up }) => {

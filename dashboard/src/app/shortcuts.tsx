@@ -97,7 +97,7 @@ export function Shortcuts() {
       {KEYS.map(([where, keys]) => (
         <section key={where}>
           <h3>{where}</h3>
-          <table>
+          <table className="keys-table">
             <tbody>
               {keys.map(([names, what]) => (
                 <tr key={names}>

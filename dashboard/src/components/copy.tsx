@@ -1,6 +1,6 @@
 import { useState } from "react";
 import { toClipboard } from "@/lib/clipboard";
-import { toast } from "./toasts";
+import { toast } from "./toast";
 import { Button } from "./ui";
 
 /** A value to take elsewhere, with a button that copies it. */

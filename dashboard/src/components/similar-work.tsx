@@ -4,13 +4,15 @@ import { Button, OutLink, Untrusted } from "./ui";
 
 interface Props {
   readonly similar: readonly Similar[];
+  /** The cluster that the fix is for. */
+  readonly here: string;
   readonly busy: boolean;
   readonly anyway: () => void;
   readonly leave: () => void;
 }
 
 /** Why the gateway would rather not start this fix, what it would repeat, and the way on for who knows better. */
-export function SimilarWork({ similar, busy, anyway, leave }: Props) {
+export function SimilarWork({ similar, here, busy, anyway, leave }: Props) {
   return (
     <div className="banner tone-warn stack-tight similar" role="alert">
       <p>
@@ -25,7 +27,13 @@ export function SimilarWork({ similar, busy, anyway, leave }: Props) {
             ) : (
               <Link to={`/r/${one.job_id}`}>A fix</Link>
             )}{" "}
-            for <Link to={`/c/${one.cluster_id}`}>this cluster</Link>: <Untrusted text={one.reason} />
+            {one.cluster_id === here ? null : (
+              <>
+                {" "}
+                for <Link to={`/c/${one.cluster_id}`}>another cluster</Link>
+              </>
+            )}
+            : <Untrusted text={one.reason} />
           </li>
         ))}
       </ul>

@@ -71,13 +71,14 @@ it("open work of the same kind is named with its reason, and a person may go on 
   page(
     <SimilarWork
       similar={error.similar}
+      here="c1"
       busy={false}
       anyway={() => done.push("anyway")}
       leave={() => done.push("leave")}
     />,
   );
   const hrefs = screen.getAllByRole("link").map((link) => link.getAttribute("href"));
-  expect(hrefs).toEqual(["https://example.com/pull/7", "/c/c1", "/r/J2", "/c/c2", "/c/c3"]);
+  expect(hrefs).toEqual(["https://example.com/pull/7", "/r/J2", "/c/c2", "/c/c3"]);
   expect(screen.getByText(/<b>same crash<\/b>/)).toBeTruthy();
   await userEvent.click(screen.getByRole("button", { name: "Start anyway" }));
   await userEvent.click(screen.getByRole("button", { name: "Leave it" }));

@@ -2,6 +2,7 @@ import type { ButtonHTMLAttributes, ReactNode } from "react";
 import { Dialog as RadixDialog, Tabs as RadixTabs } from "radix-ui";
 import { absolute, ago } from "@/lib/time";
 import { reveal, safeHref } from "@/lib/untrusted";
+import { toast } from "./toast";
 
 interface ButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
   readonly kind?: "primary" | "plain" | "danger" | "quiet";
@@ -25,6 +26,7 @@ export function Button({ kind = "plain", blocked, busy = false, shortcut, childr
         off
           ? (event) => {
               event.preventDefault();
+              if (blocked) toast(blocked); // a title is seen by neither touch nor keyboard
             }
           : onClick
       }

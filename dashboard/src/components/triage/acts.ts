@@ -1,6 +1,6 @@
 import { useMutation, useQueryClient, type UseMutationResult } from "@tanstack/react-query";
 import type { Cluster, ClustersChanged } from "@/api/types";
-import { toast } from "@/components/toasts";
+import { toast } from "@/components/toast";
 import { call } from "@/lib/http";
 import { message } from "@/lib/problem";
 

@@ -3,7 +3,7 @@ import { Link } from "react-router";
 import { useMay } from "@/api/session";
 import type { Proposal } from "@/api/types";
 import { Refused } from "@/components/states";
-import { toast } from "@/components/toasts";
+import { toast } from "@/components/toast";
 import { Button, Untrusted } from "@/components/ui";
 import { call } from "@/lib/http";
 import { plural } from "@/lib/plural";

@@ -59,10 +59,11 @@ export function FixButton({ cluster }: { readonly cluster: ClusterDetail }) {
           Start fix
         </Button>
       </div>
-      <p className="small muted wrap">{hint(cluster, plan ?? null)}</p>
+      <p className="small muted wrap">{may("operator") ?? hint(cluster, plan ?? null)}</p>
       {refused?.similar.length ? (
         <SimilarWork
           similar={refused.similar}
+          here={cluster.id}
           busy={start.isPending}
           anyway={() => {
             start.mutate(true);

@@ -3,7 +3,7 @@ import { useState } from "react";
 import { clusters } from "@/api/queries";
 import type { ClustersChanged, Feedback } from "@/api/types";
 import { Refused } from "@/components/states";
-import { toast } from "@/components/toasts";
+import { toast } from "@/components/toast";
 import { useUndo } from "@/components/triage/acts";
 import { Button, Dialog, Untrusted } from "@/components/ui";
 import { call } from "@/lib/http";

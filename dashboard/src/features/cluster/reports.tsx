@@ -3,7 +3,7 @@ import { useMemo, useRef, useState } from "react";
 import { useMay } from "@/api/session";
 import type { ClusterDetail, ClustersChanged, Feedback } from "@/api/types";
 import { Refused } from "@/components/states";
-import { toast } from "@/components/toasts";
+import { toast } from "@/components/toast";
 import { useUndo } from "@/components/triage/acts";
 import { Button } from "@/components/ui";
 import { call } from "@/lib/http";

@@ -37,13 +37,15 @@ export function Timeline({ days: known }: { readonly days: readonly Day[] }) {
         })}
         <polyline points={line.join(" ")} />
       </svg>
-      <figcaption className="small muted spread">
-        <span>{days[0]?.day}</span>
-        <span>
-          <span className="key key-accent">reports a day, at most {most}</span>{" "}
+      <figcaption className="small muted stack-tight">
+        <span className="spread">
+          <span>{days[0]?.day}</span>
+          <span>today</span>
+        </span>
+        <span className="timeline-keys">
+          <span className="key key-accent">reports a day, at most {most}</span>
           <span className="key key-live">in all, {all}</span>
         </span>
-        <span>today</span>
       </figcaption>
       <details>
         <summary className="small">As a table</summary>

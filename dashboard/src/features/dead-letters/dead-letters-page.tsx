@@ -4,7 +4,7 @@ import * as queries from "@/api/queries";
 import { useMay } from "@/api/session";
 import type { DeadLetter } from "@/api/types";
 import { Empty, Loaded, Refused } from "@/components/states";
-import { toast } from "@/components/toasts";
+import { toast } from "@/components/toast";
 import { Badge, Button, Dialog, PageHead, Time, Untrusted } from "@/components/ui";
 import { call } from "@/lib/http";
 import { plural } from "@/lib/plural";

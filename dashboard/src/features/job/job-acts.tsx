@@ -5,7 +5,7 @@ import { useMay } from "@/api/session";
 import { TERMINAL, type Job } from "@/api/types";
 import { SimilarWork } from "@/components/similar-work";
 import { Refused } from "@/components/states";
-import { toast } from "@/components/toasts";
+import { toast } from "@/components/toast";
 import { Button, Dialog } from "@/components/ui";
 import { call } from "@/lib/http";
 import { useKeys } from "@/lib/keys";
@@ -118,6 +118,7 @@ export function JobActs({ job }: { readonly job: Job }) {
       ) : similar.length ? (
         <SimilarWork
           similar={similar}
+          here={job.cluster_id}
           busy={act.isPending}
           anyway={() => {
             act.mutate({ verb: "retry", force: true });

@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState, type KeyboardEvent } from "react";
 import { useSearchParams } from "react-router";
-import { toast } from "@/components/toasts";
+import { toast } from "@/components/toast";
 import { Button } from "@/components/ui";
 import { toClipboard } from "@/lib/clipboard";
 import { keysEnabled } from "@/lib/keys";

@@ -5,7 +5,7 @@ import * as queries from "@/api/queries";
 import { useMay } from "@/api/session";
 import { TERMINAL, type Job } from "@/api/types";
 import { Empty, Loaded, Refused } from "@/components/states";
-import { toast } from "@/components/toasts";
+import { toast } from "@/components/toast";
 import { Button, Dialog, PageHead } from "@/components/ui";
 import { call } from "@/lib/http";
 import { plural } from "@/lib/plural";

@@ -4,7 +4,7 @@ import * as queries from "@/api/queries";
 import type { ApiKey, NewKey, Role } from "@/api/types";
 import { Copyable } from "@/components/copy";
 import { Loaded, Refused } from "@/components/states";
-import { toast } from "@/components/toasts";
+import { toast } from "@/components/toast";
 import { Badge, Button, Dialog, Panel, Time, Untrusted } from "@/components/ui";
 import { call, currentProject } from "@/lib/http";
 

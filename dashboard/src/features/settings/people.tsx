@@ -3,7 +3,7 @@ import { useState } from "react";
 import * as queries from "@/api/queries";
 import { type Member, type Role } from "@/api/types";
 import { Loaded, Refused } from "@/components/states";
-import { toast } from "@/components/toasts";
+import { toast } from "@/components/toast";
 import { Badge, Button, Panel, Untrusted } from "@/components/ui";
 import { call, currentProject } from "@/lib/http";
 

@@ -4,7 +4,7 @@ import * as queries from "@/api/queries";
 import { useMay } from "@/api/session";
 import type { Project } from "@/api/types";
 import { Refused } from "@/components/states";
-import { toast } from "@/components/toasts";
+import { toast } from "@/components/toast";
 import { Button } from "@/components/ui";
 import { call } from "@/lib/http";
 

@@ -2,7 +2,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useMay } from "@/api/session";
 import { Refused } from "@/components/states";
-import { toast } from "@/components/toasts";
+import { toast } from "@/components/toast";
 import { Button } from "@/components/ui";
 import { call } from "@/lib/http";
 import type { Filter } from "./vendors";

@@ -3,7 +3,7 @@ import { useState } from "react";
 import { useMay } from "@/api/session";
 import type { SourceSettings } from "@/api/types";
 import { Refused } from "@/components/states";
-import { toast } from "@/components/toasts";
+import { toast } from "@/components/toast";
 import { Badge, Button } from "@/components/ui";
 import { call } from "@/lib/http";
 
