@@ -68,6 +68,12 @@ class Gateway:
                 headers=headers,
                 timeout=aiohttp.ClientTimeout(total=timeout),
             ) as response:
+                if response.content_type == "text/event-stream":
+                    raise CliError(
+                        f"{path} is a stream that does not end",
+                        next_step="soulcaster watch JOB, or soulcaster logs -f JOB",
+                        code=Exit.USAGE,
+                    )
                 text = await response.text(errors="replace")
                 if response.status >= 400:
                     raise _problem(response.status, text)

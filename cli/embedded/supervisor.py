@@ -60,7 +60,7 @@ class Supervisor:
         self._stopping = False
         self._logs: list[IO[bytes]] = []
 
-    async def start(self, *, within: float = 30.0) -> None:
+    async def start(self, *, within: float = 60.0) -> None:
         """Start all; raises CliError naming the part that did not come up and the end of its log."""
         deadline = time.monotonic() + within
         await self._start_broker(deadline)

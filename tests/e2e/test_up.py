@@ -67,6 +67,14 @@ async def test_a_start_that_cannot_work_says_so_before_anything_runs(
     assert processes_of(tmp_path / "data") == []
 
 
+async def test_settings_that_leave_a_door_open_end_up_with_78_and_are_named(tmp_path: Path) -> None:
+    wrong = environ(GITHUB_ALLOWED_LOGINS="ann=root")
+    code, _, err = await command("up", "--port", "0", "--data", str(tmp_path / "data"), env=wrong)
+    assert code == 78
+    assert "GITHUB_ALLOWED_LOGINS" in err
+    assert processes_of(tmp_path / "data") == []
+
+
 async def test_no_process_outlives_a_killed_up(tmp_path: Path) -> None:
     async with up(tmp_path / "data") as instance:
         instance.process.kill()

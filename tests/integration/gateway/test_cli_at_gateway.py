@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestClient
 
 from messaging.connection import NatsBus
 from services.gateway.context import Gateway
-from tests.integration.gateway.builders import event, job, log, put_job
+from tests.integration.gateway.builders import cluster, event, job, log, publish_cluster, put_job
 from tests.integration.gateway.conftest import ADMIN_KEY, ScriptedTriage
 from tests.support.embedded import COMMAND, command, environ
 from tests.support.eventually import eventually
@@ -151,6 +151,18 @@ async def test_watching_in_a_pipe_is_one_line_an_event_and_the_job_on_stdout(bus
     assert "\x1b" not in err
 
 
+async def test_waiting_no_longer_than_asked_leaves_the_job_running(
+    bus: NatsBus, scripted: ScriptedTriage, env: dict[str, str]
+) -> None:
+    await publish_cluster(bus, cluster())
+    code, _, err = await command("fix", "c1", "--wait", "--timeout", "1", "--idempotency-key", "k", env=env)
+    assert code == 8
+    assert "It goes on without this command" in err
+    code, _, err = await command("fix", "c1", env=env)
+    assert code == 7
+    assert "Try: soulcaster watch" in err
+
+
 async def test_ctrl_c_leaves_a_watched_job_running(bus: NatsBus, env: dict[str, str]) -> None:
     await put_job(bus, job("j1", status="running", phase="agent", attempt=1))
     await event(bus, 1, "running")
@@ -210,9 +222,25 @@ async def test_a_source_is_set_up_from_the_command_line_and_its_first_report_wai
     assert "The first report of github is here" in err
     rows = json.loads((await command("sources", "list", "-o", "json", env=env))[1])
     assert [row["secret"] for row in rows if row["id"] in ("github", "sentry")] == [False, True]
+    scripted.answers["stats"] = {"total_feedback": 0, "by_source": {}, "total_clusters": 0}
+    waited = await command("sources", "add", "github", "--secret", "generate", "--wait", "0", env=env)
+    assert waited[0] == 8
+    assert "no report of github came" in waited[2]
     assert (await command("sources", "off", "github", env=env))[0] == 0
     for wrong in (("add", "reddit"), ("add", "sentry"), ("add", "github", "--secret", "short"), ("on", "nobody")):
         assert (await command("sources", *wrong, env=env))[0] == 2, wrong
+
+
+async def test_any_route_can_be_called_and_a_stream_is_told_from_an_answer(client: Client, env: dict[str, str]) -> None:
+    code, out, _ = await command("api", "get", "livez", env=env)
+    assert (code, json.loads(out)["status"]) == (0, "ok")
+    code, out, _ = await command("api", "POST", "/keys", "--body", "@-", env=env, stdin=b'{"name": "k"}')
+    assert (code, json.loads(out)["role"]) == (0, "viewer")
+    code, _, err = await command("api", "GET", "/events", env=env)
+    assert code == 2
+    assert "a stream that does not end" in err
+    for wrong in (("FETCH", "/jobs"), ("GET", "http://x/"), ("POST", "/keys", "--body", "{")):
+        assert (await command("api", *wrong, env=env))[0] == 2, wrong
 
 
 async def test_a_github_token_is_not_sent_in_the_clear(env: dict[str, str]) -> None:
