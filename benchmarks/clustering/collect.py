@@ -58,6 +58,7 @@ def collect(items: list[dict[str, Any]], lexical: bool = False) -> Pairs:
             if len(extra):
                 x = np.concatenate([x, index.compare(prepared, extra, context)[0]])
             every = np.concatenate([docs, extra])
+            index.align(prepared, every, x)
             parts.append((
                 x, np.isin(every, mine), np.full(len(every), place), every,
                 np.arange(len(every)) < len(docs), np.full(len(every), prepared.query.regime),

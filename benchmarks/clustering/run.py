@@ -1,8 +1,8 @@
 """Runs the engine over the labelled development sets and prints one JSON line of scores for each, then the mean.
 
-    python -m benchmarks.clustering.run [--lexical] [set ...]
+    python -m benchmarks.clustering.run [--lexical] [folder] [set ...]
 
-CLUSTERING_BENCH names the folder with `*_dev.jsonl` and `evaluate_clusters.py` (default ../shared/bench/clustering).
+The folder, or CLUSTERING_BENCH, holds `*_dev.jsonl` and `evaluate_clusters.py` (default ../shared/bench/clustering).
 The figures are in-sample as far as the pair model was trained on these sets: see `validate` for the others.
 """
 
@@ -11,9 +11,11 @@ import importlib.util
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from benchmarks.clustering.collect import BENCH, SETS, rows
+from benchmarks.clustering import collect
+from benchmarks.clustering.collect import SETS, rows
 from services.triage.engine import Config, Engine
 from services.triage.engine.offline import report_of
 
@@ -23,7 +25,7 @@ Choose = Callable[[Engine, dict[str, Any]], None]
 
 def scorer() -> Callable[[list[dict[str, Any]], list[dict[str, Any]]], dict[str, float]]:
     """The `score` function of the bench folder."""
-    spec = importlib.util.spec_from_file_location("evaluate_clusters", BENCH / "evaluate_clusters.py")
+    spec = importlib.util.spec_from_file_location("evaluate_clusters", collect.BENCH / "evaluate_clusters.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -65,10 +67,13 @@ def report(names: list[str], config: Config, choose: Choose | None = None) -> di
 def main() -> None:
     """Command line."""
     words = argparse.ArgumentParser(description=__doc__)
-    words.add_argument("sets", nargs="*", default=list(SETS))
+    words.add_argument("sets", nargs="*", help="names of sets; a folder before them is where they are")
     words.add_argument("--lexical", action="store_true", help="without word vectors")
     asked = words.parse_args()
-    report(asked.sets or list(SETS), Config(vectors=not asked.lexical))
+    sets = list(asked.sets)
+    if sets and Path(sets[0]).is_dir():
+        collect.BENCH = Path(sets.pop(0))
+    report(sets or list(SETS), Config(vectors=not asked.lexical))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Incremental clustering of reports: the engine behind triage and behind `soulcaster cluster`.
 
-One `Engine` per project, one writer; `assign` places a report in about 3 ms. Pure and synchronous: no
+One `Engine` per project, one writer; `assign` places a report in a few milliseconds. Pure and synchronous: no
 clock, no network, no database. How it decides, and what was measured: docs/reference/clustering.md.
 """
 

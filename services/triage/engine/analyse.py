@@ -1,36 +1,51 @@
 """From a report to its terms, vectors and shape: everything that depends on this one report only."""
 
-import zlib
-from collections import Counter
 from datetime import UTC, datetime
-from itertools import pairwise
 
 import msgspec
 import numpy as np
 
 from services.triage.engine import corpus as c
-from services.triage.engine.text import Boilerplate, plain, token_parts, tokens
+from services.triage.engine.grow import F32, U64
+from services.triage.engine.text import Boilerplate, checksum, plain, token_keys, tokens
 from services.triage.engine.trace import errors_in, parse, split_body
 from services.triage.engine.types import Report
 
 TEXT, TRACE, SHORT = 0, 1, 2
 PAIRED_WORDS = 60
 SHORT_WORDS = 60
-PAIR_BUCKETS = (1 << 19) - 1
+SIGNED_FRAMES = 3
+_BUCKETS = np.uint64((1 << 19) - 1)
+_FIRST, _SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
+_FRAMES_KEPT = 20_000
+_frames: dict[str, tuple[int, ...]] = {}
+
+Terms = tuple[U64, F32]
 
 
 class Analysis(msgspec.Struct, frozen=True):
-    """terms: {(kind, text): weight}. lines: keys for the boilerplate filter. shape: TEXT, TRACE or SHORT.
-    prose/title: cleaned texts for the vectors. day: days since 1970 or nan. words: number of prose words."""
+    """keys, weights: the distinct terms. lines: keys for the boilerplate filter. shape: TEXT, TRACE or SHORT.
+    prose/title: cleaned texts for the vectors. words: raw tokens of the body. message: lines of the trace that
+    are no frames. day: days since 1970 or nan."""
 
-    terms: dict[tuple[int, str], float]
+    keys: U64
+    weights: F32
     lines: list[int]
     shape: int
     title: str
     prose: str
     day: float
-    words: int
-    frames: int
+    words: list[str]
+    message: str
+    frames: tuple[str, ...]
+    errors: tuple[str, ...]
+
+    @property
+    def signature(self) -> int:
+        """The whole trace with its first error as a number below 2**31; 0 where it has fewer than three frames."""
+        if len(self.frames) < SIGNED_FRAMES:
+            return 0
+        return checksum("\n".join((*self.frames, *self.errors[:1]))) >> 1 or 1
 
 
 def day_of(moment: datetime | None) -> float:
@@ -50,13 +65,15 @@ def analyse(report: Report, boilerplate: Boilerplate) -> Analysis:
     trace = parse(given + "\n" + inner if inner else given)
     body_words = tokens(prose)
     shape = _shape(title, prose, len(body_words), bool(trace.frames) or bool(given.strip()))
-    message = trace.message[:2_000]
-    terms: dict[tuple[int, str], float] = {}
-    _prose_terms(terms, title, body_words, message if shape == TRACE else message[:400])
-    _trace_terms(terms, trace.frames, (*trace.errors, *errors_in(title), *errors_in(prose)), message)
+    message = tokens(trace.message[:2_000])
+    errors = tuple(dict.fromkeys((*trace.errors, *errors_in(title), *errors_in(prose))))
+    terms = _prose_terms(tokens(title), body_words, message if shape == TRACE else tokens(trace.message[:400]))
+    terms += _trace_terms(trace.frames, message)
+    terms.append(_weighed(c.ERROR, dict.fromkeys(map(checksum, errors), 1.0)))
     return Analysis(
-        terms=terms, lines=lines, shape=shape, title=title, prose=prose,
-        day=day_of(report.created_at), words=len(body_words), frames=len(trace.frames),
+        keys=np.concatenate([keys for keys, _ in terms]), weights=np.concatenate([weights for _, weights in terms]),
+        lines=lines, shape=shape, title=title, prose=prose, day=day_of(report.created_at), words=body_words,
+        message=trace.message[:2_000], frames=trace.frames, errors=errors,
     )  # fmt: skip
 
 
@@ -69,48 +86,72 @@ def _shape(title: str, prose: str, words: int, traced: bool) -> int:
     return SHORT if one_line and untitled else TEXT
 
 
-def _prose_terms(terms: dict[tuple[int, str], float], title: str, body: list[str], message: str) -> None:
-    head = tokens(title)
-    counts: Counter[str] = Counter()
-    sequence: list[str] = []
-    for place, raw in enumerate([*head, *body, *tokens(message)]):
-        stems, ident = token_parts(raw)
-        counts.update(stems)
-        if place < len(head):
-            for stem in stems:
-                terms[c.TITLE, stem] = 1.0
-        if place < len(head) + PAIRED_WORDS:
-            sequence.extend(stems)
-        if ident:
-            terms[c.IDENT, ident] = 1.0
-    for stem, count in counts.items():
-        terms[c.WORD, stem] = 1.0 + float(np.log(count)) if count > 1 else 1.0
-    for first, second in pairwise(sequence):
-        terms[c.PAIR, _bucket(first, second)] = 1.0
+def _prose_terms(head: list[str], body: list[str], message: list[str]) -> list[Terms]:
+    stems: list[int] = []
+    idents: dict[int, None] = {}
+    marks = []
+    for part in (head, body[:PAIRED_WORDS], body[PAIRED_WORDS:], message):
+        for raw in part:
+            found, ident = token_keys(raw)
+            stems += found
+            if ident:
+                idents[ident] = None
+        marks.append(len(stems))
+    all_stems = np.array(stems, dtype=np.uint64)
+    return [
+        _counted(c.WORD, all_stems),
+        _flat(c.TITLE, np.unique(all_stems[: marks[0]])),
+        _flat(c.IDENT, np.array(list(idents), dtype=np.uint64)),
+        _flat(c.PAIR, np.unique(_pairs(all_stems[: marks[1]]))),
+    ]
 
 
-def _bucket(first: str, second: str) -> str:
-    """Pairs are hashed into a fixed number of terms, or they would outgrow the vocabulary proper."""
-    return f"{zlib.crc32(f'{first} {second}'.encode('utf-8', 'replace')) & PAIR_BUCKETS:x}"
+def _flat(kind: int, checksums: U64) -> Terms:
+    return c.key(kind, checksums), np.ones(len(checksums), dtype=np.float32)
 
 
-def _trace_terms(
-    terms: dict[tuple[int, str], float], frames: tuple[str, ...], errors: tuple[str, ...], message: str
-) -> None:
-    for error in errors:
-        terms[c.ERROR, error] = 1.0
+def _counted(kind: int, checksums: U64) -> Terms:
+    distinct, counts = np.unique(checksums, return_counts=True)
+    return c.key(kind, distinct), (1.0 + np.log(counts)).astype(np.float32)
+
+
+def _weighed(kind: int, terms: dict[int, float]) -> Terms:
+    checksums = np.fromiter(terms, dtype=np.uint64, count=len(terms))
+    return c.key(kind, checksums), np.fromiter(terms.values(), dtype=np.float32, count=len(terms))
+
+
+def _pairs(checksums: U64) -> U64:
+    """Neighbours, hashed into a fixed number of terms, or they would outgrow the vocabulary proper."""
+    mixed = (checksums[:-1] * _FIRST + checksums[1:] * _SECOND) >> np.uint64(20)
+    return np.asarray(mixed & _BUCKETS)
+
+
+def _frame_stems(frame: str) -> tuple[int, ...]:
+    known = _frames.get(frame)
+    if known is None:
+        parts = (part for raw in tokens(frame) for part in raw.split("."))
+        known = tuple(stem for part in parts for stem in token_keys(part)[0])
+        if len(_frames) >= _FRAMES_KEPT:
+            _frames.clear()
+        _frames[frame] = known
+    return known
+
+
+def _trace_terms(frames: tuple[str, ...], message: list[str]) -> list[Terms]:
     if not frames:
-        return
-    counts: Counter[str] = Counter()
-    for place, frame in enumerate(frames):
-        weight = 1.0 / (1.0 + 0.15 * place)
-        terms.setdefault((c.FRAME, frame), weight)
-        for raw in tokens(frame):
-            for part in raw.split("."):
-                counts.update(token_parts(part)[0])
-        if place and place < 16:
-            terms.setdefault((c.FRAME_PAIR, _bucket(frames[place - 1], frame)), weight)
-    for raw in tokens(message):
-        counts.update(token_parts(raw)[0])
-    for stem, count in counts.items():
-        terms[c.TRACE_WORD, stem] = 1.0 + float(np.log(count)) if count > 1 else 1.0
+        return []
+    names = [checksum(frame) for frame in frames]
+    stems = [stem for frame in frames for stem in _frame_stems(frame)]
+    stems += [stem for raw in message for stem in token_keys(raw)[0]]
+    weights = [1.0 / (1.0 + 0.15 * place) for place in range(len(frames))]
+    pairs = _pairs(np.array(names[:16], dtype=np.uint64)).tolist()
+    single: dict[int, float] = {}
+    double: dict[int, float] = {}
+    for name, weight in zip(names, weights, strict=True):
+        single.setdefault(name, weight)
+    for pair, weight in zip(pairs, weights[1:], strict=False):
+        double.setdefault(pair, weight)
+    return [
+        _weighed(c.FRAME, single), _weighed(c.FRAME_PAIR, double),
+        _counted(c.TRACE_WORD, np.array(stems, dtype=np.uint64)),
+    ]  # fmt: skip

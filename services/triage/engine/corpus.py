@@ -1,52 +1,29 @@
-"""Term store of the earlier reports: vocabulary, document frequencies, capped posting lists, term pools."""
+"""Term store of the earlier reports: document frequencies, retrieval by shared terms, the terms of each report."""
 
-from array import array
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
-I32 = NDArray[np.int32]
-I64 = NDArray[np.int64]
+from services.triage.engine.grow import F32, F64, I32, I64, U64, Grow, spans
+from services.triage.engine.postings import Postings
+from services.triage.engine.priors import PRIOR_REPORTS, expected
+from services.triage.engine.vocabulary import Vocabulary
 
 # Kinds of terms. Every kind is a name space of its own in the vocabulary.
 WORD, TITLE, IDENT, FRAME, TRACE_WORD, ERROR, FRAME_PAIR, PAIR = range(8)
 KINDS = 8
-POSTINGS_KEPT = 4_096
 RECENT = 300
-_NONE = -1
-_OF_TRACES = np.isin(np.arange(KINDS), (FRAME, TRACE_WORD, FRAME_PAIR))
-_LOG_HALF = float(np.log(0.5))
+# Weights of earlier reports' terms are taken from the document frequencies at the last of these moments.
+EPOCH = 10
+_KIND_BITS = np.uint64(32)
+_CHECKSUM = np.uint64(0xFFFFFFFF)
+_LEAST_IDF = np.float32(0.05)
 
 
-class Grow:
-    """An append-only numpy array with amortised growth. `rows` = items, `width` = 0 for a flat array."""
-
-    def __init__(self, dtype: type, width: int = 0) -> None:
-        self._width = width
-        self._data: NDArray[Any] = np.zeros((1_024, width) if width else 1_024, dtype=dtype)
-        self.size = 0
-
-    @property
-    def view(self) -> NDArray[Any]:
-        """The filled part; invalid after the next append."""
-        return self._data[: self.size]
-
-    def extend(self, rows: Sequence[object] | NDArray[np.generic]) -> None:
-        """Appends rows (or scalars for a flat array)."""
-        need = self.size + len(rows)
-        if need > len(self._data):
-            # Big arrays grow by an eighth: the spare half of a doubling would be most of the engine's memory.
-            spare = len(self._data) // (2 if len(self._data) < 1 << 18 else 8)
-            shape = (max(need, len(self._data) + spare), *self._data.shape[1:])
-            grown = np.zeros(shape, dtype=self._data.dtype)
-            grown[: self.size] = self._data[: self.size]
-            self._data = grown
-        self._data[self.size : need] = rows
-        self.size = need
+def key(kind: int, checksums: U64) -> U64:
+    """Vocabulary keys of terms of one kind."""
+    return checksums | np.uint64(kind << 32)
 
 
 class Wanted:
@@ -62,9 +39,10 @@ class Wanted:
 
 
 def _best(docs: I64, table: F64, norms: F32, wanted: Wanted) -> I64:
-    total = table[:, wanted.mask].sum(axis=1)
+    columns = wanted.mask.astype(np.float64)
+    total = table @ columns
     some = np.flatnonzero(total > 0)
-    score = total[some] / np.sqrt(norms[some][:, wanted.mask].sum(axis=1) + 20.0)
+    score = total[some] / np.sqrt(norms[some] @ columns + 20.0)
     found = docs[some]
     late = found[-1] - RECENT if len(found) else 0
     best = _first(found, score, wanted.top)
@@ -82,69 +60,68 @@ def _first(docs: I64, score: F64, top: int) -> I64:
 
 
 class Corpus:
-    """Terms of all reports in arrival order. Document numbers are positions, never reused."""
+    """Terms of all reports in arrival order. Document numbers are positions, never reused.
+
+    The terms of a report are stored in the order titles, other words and names, trace terms.
+    """
 
     def __init__(self) -> None:
-        self.vocabulary: dict[str, int] = {}
-        self._names: list[str] = []
+        self.vocabulary = Vocabulary()
+        self.postings = Postings()
         self.kind = Grow(np.int8)
         self.twin = Grow(np.int32)
         self.df = Grow(np.int32)
+        self._prior = Grow(np.float16)
         self._log_df = Grow(np.float32)
-        self._postings: list[int | array[int]] = []
+        self._epoch_log_df = Grow(np.float32)
         self.docs_of_kind = np.zeros(KINDS, dtype=np.int64)
+        self._epoch_docs = np.zeros(KINDS, dtype=np.float32)
+        self._epoch = 0
+        self._next_epoch = 1
         self._pool = Grow(np.int32)
         self._weights = Grow(np.float16)
-        self._plain = Grow(np.int32)
+        self._parts = Grow(np.int32, 2)
         self._start = Grow(np.int64)
         self._start.extend([0])
         self._norms = Grow(np.float32, KINDS)
+        self._measured = Grow(np.int32)
+        self._measures = Grow(np.float32, 2 * KINDS)
         self._mark = np.zeros(0, dtype=np.bool_)
         self._slot = np.zeros(0, dtype=np.int32)
+        self._places = np.zeros(1_024, dtype=np.int32)
 
     @property
     def size(self) -> int:
         """Reports stored."""
         return self._start.size - 1
 
-    def term(self, kind: int, text: str) -> int:
-        """The number of a term, a new one when never seen."""
-        key = f"{kind}{text}"
-        number = self.vocabulary.get(key)
-        if number is None:
-            number = len(self.vocabulary)
-            self.vocabulary[key] = number
-            self._names.append(key)
-            self.kind.extend([kind])
-            self.df.extend([0])
-            self._log_df.extend([_LOG_HALF])
-            self._postings.append(_NONE)
-            self.twin.extend([_NONE])
-            if kind == TITLE:
-                self.twin.view[number] = self.term(WORD, text)
-        return number
+    def terms(self, keys: U64) -> I32:
+        """Term numbers of distinct vocabulary keys, new ones entered (with no document yet)."""
+        known = self.vocabulary.size
+        found = self.vocabulary.numbers(keys)
+        if self.vocabulary.size > known:
+            new = self.vocabulary.keys.view[known:].copy()
+            titles = np.flatnonzero(new >> _KIND_BITS == TITLE)
+            twins = self.vocabulary.numbers(key(WORD, new[titles] & _CHECKSUM))
+            self._know(self.vocabulary.keys.view[known:])
+            self.twin.view[known + titles] = twins
+        return found
 
-    def text(self, term: int) -> str:
-        """What a term number stands for."""
-        return self._names[term][1:]
+    def _know(self, keys: U64) -> None:
+        kinds = (keys >> _KIND_BITS).astype(np.int8)
+        prior = expected(keys)
+        self.kind.extend(kinds)
+        self.twin.more(len(keys))
+        self.df.more(len(keys))
+        self._prior.extend(prior)
+        self._log_df.extend(np.log(prior + 0.5))
+        self._epoch_log_df.extend(np.log(prior + 1.5))
+        self.postings.know(self.vocabulary.size)
 
     def idf(self, terms: I32) -> F32:
-        """Inverse document frequency among the reports that have the term's kind at all; >= 0."""
-        docs = np.log(self.docs_of_kind + 1.0).astype(np.float32)
-        idf = np.maximum(docs[self.kind.view[terms]] - self._log_df.view[terms], np.float32(0.05))
-        return np.asarray(idf, dtype=np.float32)
-
-    def key(self, term: int) -> str:
-        """The vocabulary key of a term, for `terms`."""
-        return self._names[term]
-
-    def terms(self, keys: Sequence[str]) -> I32:
-        """Term numbers of vocabulary keys, new ones entered."""
-        known = self.vocabulary
-        found = [known.get(key, _NONE) for key in keys]
-        if _NONE in found:
-            found = [self.term(int(key[0]), key[1:]) for key in keys]
-        return np.array(found, dtype=np.int32)
+        """Inverse document frequency among the reports that have the term's kind at all; > 0."""
+        docs = _log_docs(self.docs_of_kind)
+        return np.asarray(np.maximum(docs[self.kind.view[terms]] - self._log_df.view[terms], _LEAST_IDF))
 
     def norms(self, terms: I32, weights: F32, idf: F32) -> F32:
         """Squared length of a document per kind of term."""
@@ -154,30 +131,30 @@ class Corpus:
     def add(self, terms: I32, weights: F32, norms: F32) -> int:
         """Stores a report's distinct terms (and counts them); returns its document number."""
         doc = self.size
-        self._pool.extend(terms)
-        self._weights.extend(weights)
-        self._start.extend([self._pool.size])
-        traced = np.flatnonzero(_OF_TRACES[self.kind.view[terms]])
-        self._plain.extend([int(traced[0]) if len(traced) else len(terms)])
         kinds = self.kind.view[terms]
+        group = np.array([1, 0, 1, 2, 2, 1, 2, 1])[kinds]
+        order = np.argsort(group, kind="stable")
+        self._pool.extend(terms[order])
+        self._weights.extend(weights[order])
+        self._start.extend([self._pool.size])
+        self._parts.extend([(int((group == 0).sum()), int((group < 2).sum()))])
         self._norms.extend([norms])
+        self._measured.extend([-1])
+        self._measures.more(1)
         self._count(terms, 1)
         self.docs_of_kind += np.bincount(kinds, minlength=KINDS) > 0
-        postings = self._postings
-        for term in terms.tolist():
-            known = postings[term]
-            if isinstance(known, array):
-                known.append(doc)
-                if len(known) > 2 * POSTINGS_KEPT:
-                    del known[:POSTINGS_KEPT]
-            else:
-                postings[term] = doc if known == _NONE else array("i", (known, doc))
+        self.postings.add(terms, doc)
+        if self.size >= self._next_epoch:
+            self._epoch += 1
+            self._next_epoch = self.size + 1 + self.size // EPOCH
+            self._epoch_log_df.view[:] = self._log_df.view
+            self._epoch_docs = _log_docs(self.docs_of_kind)
         return doc
 
     def _count(self, terms: I32, by: int) -> None:
         counts = self.df.view[terms] + by
         self.df.view[terms] = counts
-        self._log_df.view[terms] = np.log(counts + 0.5)
+        self._log_df.view[terms] = np.log(counts + self._prior.view[terms].astype(np.float32) + np.float32(0.5))
 
     def search(self, terms: I32, gain: F32, plan: Sequence[Wanted]) -> list[I64]:
         """Documents sharing the weightiest of `terms`, best first, one list for each entry of `plan`.
@@ -196,44 +173,81 @@ class Corpus:
         docs = np.flatnonzero(self._mark[: self.size])
         self._mark[docs] = False
         self._slot[docs] = np.arange(len(docs), dtype=np.int32)
-        cell = self._slot[flat].astype(np.int64) * KINDS + column
+        cell = self._slot[flat] * KINDS + column
         table = np.bincount(cell, weights=worth, minlength=len(docs) * KINDS).astype(np.float64)
         table = table.reshape(-1, KINDS)
         norms = self._norms.view[docs]
         return [_best(docs, table, norms, wanted) for wanted in plan]
 
-    def _read(self, terms: I32, gain: F32, plan: Sequence[Wanted]) -> tuple[I32, I64, F32]:
+    def _read(self, terms: I32, gain: F32, plan: Sequence[Wanted]) -> tuple[I32, I32, F32]:
         df = self.df.view[terms]
         kinds = self.kind.view[terms]
         order = np.argsort(df, kind="stable")
         order = order[df[order] > 0]
-        sizes = np.minimum(df[order], POSTINGS_KEPT)
-        chosen: dict[int, None] = {}
+        sizes = self.postings.kept(terms[order])
+        chosen = np.zeros(len(order), dtype=np.bool_)
         for wanted in plan:
             mine = np.flatnonzero(wanted.mask[kinds[order]])
-            fits = mine[: 1 + int(np.searchsorted(np.cumsum(sizes[mine])[1:], wanted.budget))]
-            chosen.update(dict.fromkeys(order[fits].tolist()))
-        postings = self._postings
-        lists = []
-        for at in chosen:
-            found = postings[terms[at]]
-            lists.append(found[-POSTINGS_KEPT:] if isinstance(found, array) else array("i", (found,)))
-        if not lists:
-            return np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
-        places = np.fromiter(chosen, dtype=np.int64, count=len(chosen))
-        lengths = [len(found) for found in lists]
-        flat = np.frombuffer(b"".join(lists), dtype=np.int32)
-        return flat, np.repeat(kinds[places].astype(np.int64), lengths), np.repeat(gain[places], lengths)
+            chosen[mine[: 1 + int(np.searchsorted(np.cumsum(sizes[mine])[1:], wanted.budget))]] = True
+        places, lengths = order[chosen], sizes[chosen]
+        flat = self.postings.of(terms[places])
+        return flat, np.repeat(kinds[places].astype(np.int32), lengths), np.repeat(gain[places], lengths)
 
-    def gather(self, docs: I64, traces: bool) -> tuple[I32, F32, I64]:
-        """(terms, weights, row of each term) of several documents, one after the other. Without `traces`
-        only the terms before a document's first trace term: for a query that has no trace to compare."""
+    def shared(self, terms: I32, docs: I64, traces: bool) -> tuple[I64, I64, F32]:
+        """What `terms` share with documents: (row in `docs`, place in `terms`, the document's weight), one
+        entry for each shared term. Without `traces` only terms before a document's first trace term."""
         start = self._start.view[docs]
-        length = self._start.view[docs + 1] - start if traces else self._plain.view[docs].astype(np.int64)
-        ends = np.cumsum(length)
-        rows = np.repeat(np.arange(len(docs)), length)
-        at = np.arange(int(ends[-1]) if len(ends) else 0) + np.repeat(start - (ends - length), length)
-        return self._pool.view[at], self._weights.view[at].astype(np.float32), rows
+        length = self._start.view[docs + 1] - start if traces else self._parts.view[docs, 1].astype(np.int64)
+        at = spans(start, length)
+        place = self._places_of(terms)[self._pool.view[at]]
+        hits = np.flatnonzero(place)
+        rows = np.searchsorted(np.cumsum(length), hits, side="right")
+        found = place[hits].astype(np.int64) - 1
+        self._places[terms] = 0
+        return rows, found, self._weights.view[at[hits]].astype(np.float32)
+
+    def shared_titles(self, words: I32, docs: I64) -> tuple[I64, I32]:
+        """Title terms of documents whose words are among `words`: (row in `docs`, term)."""
+        length = self._parts.view[docs, 0].astype(np.int64)
+        titles = self._pool.view[spans(self._start.view[docs], length)]
+        hits = np.flatnonzero(self._places_of(words)[self.twin.view[titles]])
+        self._places[words] = 0
+        return np.searchsorted(np.cumsum(length), hits, side="right"), titles[hits]
+
+    def among(self, terms: I32, others: I32) -> NDArray[np.bool_]:
+        """Which of `terms` are among `others`."""
+        found = self._places_of(others)[terms] > 0
+        self._places[others] = 0
+        return np.asarray(found)
+
+    def _places_of(self, terms: I32) -> I32:
+        """For every term of the vocabulary its place in `terms` plus one, or 0. Set back to 0 by the caller."""
+        if len(self._places) < self.vocabulary.size:
+            self._places = np.zeros(2 * self.vocabulary.size, dtype=np.int32)
+        self._places[terms] = np.arange(1, len(terms) + 1, dtype=np.int32)
+        return self._places
+
+    def measures(self, docs: I64) -> tuple[F32, F32]:
+        """Per kind of term (rows, KINDS): squared length of documents, sum of their terms' idf.
+
+        With the frequencies of the last epoch: epochs are a tenth of the reports apart, the same on every run,
+        and a report that is compared a hundred times is measured once in each.
+        """
+        stale = docs[self._measured.view[docs] != self._epoch]
+        if len(stale):
+            length = self._start.view[stale + 1] - self._start.view[stale]
+            at = spans(self._start.view[stale], length)
+            terms = self._pool.view[at]
+            kinds = self.kind.view[terms].astype(np.int64)
+            idf = np.maximum(self._epoch_docs[kinds] - self._epoch_log_df.view[terms], _LEAST_IDF)
+            cell = np.repeat(np.arange(len(stale)) * KINDS, length) + kinds
+            own = self._weights.view[at].astype(np.float32) * idf
+            cells = len(stale) * KINDS
+            self._measures.view[stale, :KINDS] = np.bincount(cell, own * own, cells).reshape(-1, KINDS)
+            self._measures.view[stale, KINDS:] = np.bincount(cell, idf, cells).reshape(-1, KINDS)
+            self._measured.view[stale] = self._epoch
+        found: F32 = self._measures.view[docs]
+        return found[:, :KINDS], found[:, KINDS:]
 
     def terms_of(self, doc: int) -> tuple[I32, F32]:
         """Distinct terms and weights of one document."""
@@ -245,3 +259,7 @@ class Corpus:
         terms, _ = self.terms_of(doc)
         self._count(terms, -1)
         self.docs_of_kind -= np.bincount(self.kind.view[terms], minlength=KINDS) > 0
+
+
+def _log_docs(docs_of_kind: I64) -> F32:
+    return np.asarray(np.log(docs_of_kind + (1.0 + PRIOR_REPORTS)), dtype=np.float32)

@@ -1,21 +1,19 @@
 """The engine of one project: one report in, one assignment out; people's corrections obeyed for ever."""
 
+import math
 from collections.abc import Iterable, Sequence
 
 import msgspec
 import numpy as np
 
-from services.triage.engine import features as f
 from services.triage.engine import scorer
-from services.triage.engine.analyse import SHORT, TEXT, Analysis
 from services.triage.engine.book import Book
 from services.triage.engine.clusters import Constraints, Correction
-from services.triage.engine.corpus import F32, I64
 from services.triage.engine.index import Entry, Index, Prepared
 from services.triage.engine.memo import decode, encode
 from services.triage.engine.reasons import explain
+from services.triage.engine.scoring import Fit, Scored, score
 from services.triage.engine.sites import Names, Sites, names_of
-from services.triage.engine.text import token_parts, tokens
 from services.triage.engine.types import Assignment, Proposal, Reason, Report, Suggestion
 from services.triage.engine.vectors import load_table
 
@@ -23,28 +21,25 @@ from services.triage.engine.vectors import load_table
 class Config(msgspec.Struct, frozen=True):
     """Thresholds per regime (text reports, trace-only events, short messages), on the joined score 0..1.
 
-    join: a report joins a cluster by itself from here on. propose: a second cluster that scores this much
-    (and at least its join) becomes a merge proposal. mean_share: weight of the mean over members against the
-    best member. vectors False = words only.
+    join: a report joins a cluster by itself from here on, once `settled` reports are stored. young: the same for the
+    first `first` reports: among few reports there are few that resemble each other by chance; in between it rises
+    with the logarithm of their number. propose: a second cluster that scores this much (and at least its join)
+    becomes a merge proposal. vectors False = words only.
     """
 
-    join: tuple[float, float, float] = (0.3, 0.2, 0.35)
+    join: tuple[float, float, float] = (0.26, 0.3, 0.38)
+    young: tuple[float, float, float] = (0.15, 0.3, 0.38)
+    first: int = 60
+    settled: int = 1_000
     propose: float = 0.3
-    mean_share: float = 0.4
-    members_asked: int = 12
-    clusters_asked: int = 3
     suggest_from: float = 0.01
     suggested: int = 5
     vectors: bool = True
 
-
-class _Scored(msgspec.Struct):
-    """Scores of one arrival: per document, its features, and the mixed score per cluster, best first."""
-
-    score: dict[int, float]
-    row: dict[int, F32]
-    clusters: list[tuple[float, str, int]]
-    context: f.Context | None
+    def threshold(self, regime: int, stored: int) -> float:
+        """From which score on a report joins, where so many were stored before it."""
+        way = math.log(max(stored, self.first) / self.first) / math.log(self.settled / self.first)
+        return self.young[regime] + (self.join[regime] - self.young[regime]) * min(way, 1.0)
 
 
 class Engine:
@@ -100,87 +95,32 @@ class Engine:
         barred = self.book.barred(report.id)
         names = names_of(report)
         given = self._given(report, barred) or self._same_site(report, names, barred)
-        limit = self.config.join[prepared.query.regime]
-        best = next((entry for entry in scored.clusters if entry[1] not in barred), None)
-        joins = best is not None and best[0] >= limit
-        spelling = _spelling(prepared.analysis)
-        reasons: tuple[Reason, ...] = ()
+        limit = self.config.threshold(prepared.query.regime, len(self.book.ids))
+        best = next((fit for fit in scored.clusters if fit.cluster not in barred), None)
+        joined = best if given is None and best is not None and best.score >= limit else None
         if given is not None:
-            cluster, score, reasons = given[0], 1.0, (given[1],)
-        elif best is not None and joins:
-            cluster, score = best[1], best[0]
-            reasons = self._reasons(prepared, scored, best[2], spelling)
+            cluster = given[0]
         else:
-            cluster, score = self.book.clusters.fresh_id(report.id), 1.0
+            cluster = joined.cluster if joined else self.book.clusters.fresh_id(report.id)
         new = cluster not in self.book.clusters.members
-        suggestions = self._suggest(prepared, scored, cluster, barred, spelling)
+        offered = self._offered(scored, cluster, barred)
+        reasons, suggestions = self._explained(prepared, scored, joined, offered)
         candidates = self._candidates(scored)
-        doc = self._store(prepared, scored.context, cluster)
+        doc = self._store(prepared, scored, cluster)
         self.sites.add(doc, report, names)
         self._notice(doc, scored, cluster, max(limit, self.config.propose))
-        return Assignment(report.id, cluster, new, round(score, 4), reasons, suggestions, candidates)
+        value = round(joined.score, 4) if joined else 1.0
+        return Assignment(
+            report.id, cluster, new, value, (given[1],) if given else reasons, suggestions, candidates
+        )  # fmt: skip
+
+    def _score(self, prepared: Prepared) -> Scored:
+        young = self.index.size < self.config.settled
+        return score(self.index, self.book.clusters, self.models, prepared, young)
 
     def last_memo(self) -> bytes:
         """What was learned from the report assigned last (about 3 kB), to store beside it for `restore`."""
         return encode(self.index, self._last) if self._last is not None else b""
-
-    def _score(self, prepared: Prepared) -> _Scored:
-        docs = self.index.candidates(prepared)
-        if not len(docs):
-            return _Scored({}, {}, [], None)
-        x, context = self.index.compare(prepared, docs)
-        regime = prepared.query.regime
-        score = dict(zip(docs.tolist(), self._pair_scores(x, regime), strict=True))
-        row = dict(zip(docs.tolist(), x, strict=True))
-        found = dict(score)
-        more = self._unfound(score)
-        if len(more):
-            x, _ = self.index.compare(prepared, more, context)
-            score.update(zip(more.tolist(), self._pair_scores(x, regime), strict=True))
-            row.update(zip(more.tolist(), x, strict=True))
-        return _Scored(score, row, self._mixed(found, score), context)
-
-    def _pair_scores(self, x: F32, regime: int) -> list[float]:
-        """Scores of feature rows. A short message is compared with a full report as reports are."""
-        if regime != SHORT:
-            return [float(value) for value in self.models[regime].score(x)]
-        score = self.models[SHORT].score(x)
-        full = x[:, f.NAMES.index("regime_c")] != SHORT
-        if full.any():
-            score[full] = self.models[TEXT].score(x[full])
-        return [float(value) for value in score]
-
-    def _unfound(self, score: dict[int, float]) -> I64:
-        """Members of the most promising clusters that retrieval did not bring."""
-        best: dict[str, float] = {}
-        for doc, value in score.items():
-            cluster = self.book.clusters.of[doc]
-            best[cluster] = max(best.get(cluster, 0.0), value)
-        leading = sorted(best, key=lambda cluster: (-best[cluster], cluster))[: self.config.clusters_asked]
-        more: list[int] = []
-        for cluster in leading:
-            members = self.book.clusters.members[cluster]
-            asked = self.config.members_asked - sum(doc in score for doc in members[-64:])
-            if asked > 0 and best[cluster] > 0.05:
-                more += [doc for doc in members[-64:] if doc not in score][-asked:]
-        return np.array(sorted(more), dtype=np.int64)
-
-    def _mixed(self, found: dict[int, float], score: dict[int, float]) -> list[tuple[float, str, int]]:
-        share = self.config.mean_share
-        members: dict[str, list[int]] = {}
-        for doc in score:
-            members.setdefault(self.book.clusters.of[doc], []).append(doc)
-        mixed = []
-        for cluster, docs in members.items():
-            if len(docs) == 1 and len(self.book.clusters.members[cluster]) == 1:
-                mixed.append((score[docs[0]], cluster, docs[0]))
-                continue
-            values = sorted((score[doc] for doc in docs), reverse=True)
-            size = min(len(self.book.clusters.members[cluster]), max(self.config.members_asked, len(values)))
-            best = max(docs, key=lambda doc: (score[doc], doc))
-            mean = sum(values) / size
-            mixed.append(((1 - share) * values[0] + share * mean, cluster, best))
-        return sorted(mixed, key=lambda entry: (-entry[0], -entry[2]))
 
     def _given(self, report: Report, barred: set[str]) -> tuple[str, Reason] | None:
         for other in self.book.links.group(report.id)[1:]:
@@ -206,43 +146,50 @@ class Engine:
                 found.setdefault(cluster, Reason("exception", detail, 0.95))
         return next(iter(found.items())) if len(found) == 1 else None
 
-    def _store(self, prepared: Prepared, context: f.Context | None, cluster: str) -> int:
-        entry = self.index.entry(prepared, context)
+    def _store(self, prepared: Prepared, scored: Scored, cluster: str) -> int:
+        entry = self.index.entry(prepared, scored.context)
         doc = self.index.add(entry)
         self._last = entry
         self.book.register(prepared.report.id, prepared.report.source, prepared.report.fingerprint, doc, cluster)
         return doc
 
-    def _candidates(self, scored: _Scored) -> tuple[str, ...]:
+    def _candidates(self, scored: Scored) -> tuple[str, ...]:
         best = sorted(scored.score, key=lambda doc: (-scored.score[doc], -doc))[: self.config.suggested]
         return tuple(self.book.ids[doc] for doc in best)
 
-    def _reasons(self, prepared: Prepared, scored: _Scored, doc: int, spelling: dict[str, str]) -> tuple[Reason, ...]:
-        return explain(self.index.corpus, prepared.query.terms, doc, scored.row[doc], spelling)
+    def _explained(
+        self, prepared: Prepared, scored: Scored, joined: Fit | None, offered: Sequence[int]
+    ) -> tuple[tuple[Reason, ...], tuple[Suggestion, ...]]:
+        """Reasons for the join, and the suggestions with theirs."""
+        docs = [*([joined.doc] if joined else []), *offered]
+        if not docs:
+            return (), ()
+        x = np.stack([scored.row[doc] for doc in docs])
+        found = explain(self.index.corpus, prepared.query.terms, prepared.analysis, np.array(docs), x)
+        of = self.book.clusters.of
+        reasons = found[len(docs) - len(offered) :]
+        return found[0] if joined else (), tuple(
+            Suggestion(of[doc], self.book.ids[doc], round(scored.score[doc], 4), why)
+            for doc, why in zip(offered, reasons, strict=True)
+        )
 
-    def _suggest(
-        self, prepared: Prepared, scored: _Scored, chosen: str, barred: set[str], spelling: dict[str, str]
-    ) -> tuple[Suggestion, ...]:
-        ranked = sorted(scored.clusters, key=lambda entry: (-scored.score[entry[2]], -entry[2]))
+    def _offered(self, scored: Scored, chosen: str, barred: set[str]) -> list[int]:
+        """The best members of the best clusters that were not chosen."""
+        ranked = sorted(scored.clusters, key=lambda fit: (-scored.score[fit.doc], -fit.doc))
         offered = [
-            entry for entry in ranked
-            if entry[1] != chosen and entry[1] not in barred and scored.score[entry[2]] >= self.config.suggest_from
+            fit.doc for fit in ranked
+            if fit.cluster != chosen and fit.cluster not in barred
+            and scored.score[fit.doc] >= self.config.suggest_from
         ]  # fmt: skip
-        return tuple(
-            Suggestion(
-                cluster, self.book.ids[doc], round(scored.score[doc], 4),
-                self._reasons(prepared, scored, doc, spelling),
-            )
-            for _, cluster, doc in offered[: self.config.suggested]
-        )  # fmt: skip
+        return offered[: self.config.suggested]
 
-    def _notice(self, doc: int, scored: _Scored, cluster: str, limit: float) -> None:
+    def _notice(self, doc: int, scored: Scored, cluster: str, limit: float) -> None:
         """A report that would fit two clusters speaks for making them one: a person decides."""
-        for score, other, best in scored.clusters:
-            if score < limit:
+        for fit in scored.clusters:
+            if fit.score < limit:
                 break
-            if other != cluster and not self.book.apart(cluster, other):
-                self.book.propose(cluster, other, score, doc, best)
+            if fit.cluster != cluster and not self.book.apart(cluster, fit.cluster):
+                self.book.propose(cluster, fit.cluster, fit.score, doc, fit.doc)
 
     # ---- corrections by people
 
@@ -304,17 +251,5 @@ class Engine:
 
     def _reread(self, report: Report) -> Entry:
         prepared = self.index.prepare(report)
-        docs = self.index.candidates(prepared)
-        context = self.index.compare(prepared, docs)[1] if len(docs) else None
-        return self.index.entry(prepared, context)
-
-
-def _spelling(analysis: Analysis) -> dict[str, str]:
-    spelling: dict[str, str] = {}
-    for raw in tokens(analysis.title + "\n" + analysis.prose[:1_500]):
-        stems, ident = token_parts(raw)
-        if len(stems) == 1:
-            spelling.setdefault(stems[0], raw)
-        if ident:
-            spelling.setdefault(ident, raw)
-    return spelling
+        scored = self._score(prepared)
+        return self.index.entry(prepared, scored.context)

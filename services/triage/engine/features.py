@@ -8,11 +8,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from services.triage.engine.corpus import FRAME, KINDS, TITLE, WORD, Corpus
+from services.triage.engine.corpus import FRAME, KINDS, TITLE, TRACE_WORD, WORD, Corpus
+from services.triage.engine.grow import F32, F64, I32, I64
 
-F32 = NDArray[np.float32]
-I32 = NDArray[np.int32]
-I64 = NDArray[np.int64]
 MISSING = -1.0
 _KIND_NAMES = ("word", "title", "ident", "frame", "trace", "error", "fpair", "pair")
 PER_KIND = ("cos", "cover_q", "cover_c", "sum", "rarest")
@@ -27,6 +25,7 @@ NAMES = (
     "same_source",
 )  # fmt: skip
 COUNT = len(NAMES)
+ALIGNED = NAMES.index("align_q")
 
 
 class Query(msgspec.Struct):
@@ -48,11 +47,10 @@ class Query(msgspec.Struct):
 
 
 class Facts(msgspec.Struct):
-    """The same of the candidates, one row each. tokens: padded with -1."""
+    """The same of the candidates, one row each."""
 
     vectors: F32
     title_vectors: F32
-    tokens: I32
     days: NDArray[np.float64]
     gaps: I64
     words: NDArray[np.int32]
@@ -83,72 +81,63 @@ class TermSums(msgspec.Struct):
     title_c_in_q: F32
 
 
-def term_sums(corpus: Corpus, query: Query, docs: I64, scratch: F32) -> TermSums:
-    """Shared-term sums of a query with documents. `scratch`: zeros, one per vocabulary term; left zero."""
-    terms, weights, rows = corpus.gather(docs, query.frames > 0)
-    kinds = corpus.kind.view[terms].astype(np.int64)
-    idf = corpus.idf(terms)
-    key = rows * KINDS + kinds
+def term_sums(corpus: Corpus, query: Query, docs: I64) -> TermSums:
+    """Shared-term sums of a query with documents."""
+    rows, place, weight = corpus.shared(query.terms, docs, query.frames > 0)
+    kinds = corpus.kind.view[query.terms].astype(np.int64)
+    own = query.weights * query.idf
+    idf = query.idf[place]
+    cell = rows * KINDS + kinds[place]
     cells = len(docs) * KINDS
-    scratch[query.terms] = query.weights * query.idf
-    shared = scratch[terms]
-    hit = shared > 0
-    own = weights * idf
-    titled = np.flatnonzero(kinds == TITLE)
-    titled = titled[scratch[corpus.twin.view[terms[titled]]] > 0]
-
-    def sums(value: F32, where: I64 = key) -> NDArray[np.float64]:
-        return np.bincount(where, weights=value, minlength=cells).astype(np.float64).reshape(-1, KINDS)
-
-    hits = np.flatnonzero(hit)
-    hit_key, hit_idf = key[hits], idf[hits]
-    norm, all_idf = sums(own * own), sums(idf)
-    dot, shared_idf = sums(own[hits] * shared[hits], hit_key), sums(hit_idf, hit_key)
+    dot = np.bincount(cell, weight * idf * own[place], cells).reshape(-1, KINDS)
+    both_idf = np.bincount(cell, idf, cells).reshape(-1, KINDS)
     rarest = np.zeros(cells, dtype=np.float32)
-    np.maximum.at(rarest, hit_key, hit_idf)
-    title_c = np.bincount(rows[titled], weights=idf[titled], minlength=len(docs))
-    scratch[query.terms] = 0.0
-    qkinds = corpus.kind.view[query.terms]
-    qnorm = np.bincount(qkinds, weights=(query.weights * query.idf) ** 2, minlength=KINDS)
-    qidf = np.bincount(qkinds, weights=query.idf, minlength=KINDS)
-    qtitle = query.terms[qkinds == TITLE]
-    title_q = np.zeros(len(docs))
-    if len(qtitle):
-        scratch[corpus.twin.view[qtitle]] = 1.0
-        found = (scratch[terms] > 0) & (kinds == WORD)
-        title_q = np.bincount(rows[found], weights=idf[found], minlength=len(docs)).astype(np.float64)
-        twins = corpus.twin.view[qtitle]
-        title_q = title_q / max(float(corpus.idf(twins).sum()), 1e-6)
-        scratch[twins] = 0.0
-    both = (norm > 0) & (qnorm > 0)
-    gone = np.float32(MISSING)
+    np.maximum.at(rarest, cell, idf)
+    norm, all_idf = corpus.measures(docs)
+    qnorm = np.bincount(kinds, own * own, KINDS)
+    qidf = np.bincount(kinds, query.idf, KINDS)
+    gone = (norm <= 0) | (qnorm <= 0)
 
-    def keep(value: NDArray[np.float64]) -> F32:
-        return np.where(both, value, gone).astype(np.float32)
+    def keep(value: F64 | F32) -> F32:
+        value = value.astype(np.float32)
+        value[gone] = MISSING
+        return value
 
     tiny = 1e-9
+    title_in_c, title_c_in_q = _titles(corpus, query, docs, all_idf[:, TITLE], (rows, place))
     return TermSums(
-        cos=keep(dot / np.sqrt(norm * qnorm + tiny)),
-        cover_q=keep(shared_idf / (qidf + tiny)),
-        cover_c=keep(shared_idf / (all_idf + tiny)),
-        total=keep(np.log1p(shared_idf)),
-        rarest=keep(rarest.reshape(-1, KINDS).astype(np.float64)),
-        title_in_c=np.where(qnorm[TITLE] > 0, title_q, MISSING).astype(np.float32),
-        title_c_in_q=np.where(norm[:, TITLE] > 0, title_c / (all_idf[:, TITLE] + tiny), MISSING).astype(np.float32),
-    )
+        cos=keep(dot / np.sqrt(norm * qnorm + tiny)), cover_q=keep(both_idf / (qidf + tiny)),
+        cover_c=keep(both_idf / (all_idf + tiny)), total=keep(np.log1p(both_idf)),
+        rarest=keep(rarest.reshape(-1, KINDS)),
+        title_in_c=np.where(qnorm[TITLE] > 0, title_in_c, MISSING).astype(np.float32),
+        title_c_in_q=np.where(norm[:, TITLE] > 0, title_c_in_q, MISSING).astype(np.float32),
+    )  # fmt: skip
 
 
-def align(unit: F32, token_weights: F32, query: Query, facts: Facts) -> tuple[F32, F32]:
+def _titles(corpus: Corpus, query: Query, docs: I64, title_idf: F32, shared: tuple[I64, I64]) -> tuple[F64, F64]:
+    """How much of the query's title is in each document's words, and of each document's title in the query's."""
+    kinds = corpus.kind.view[query.terms]
+    words = np.flatnonzero(kinds == WORD)
+    titled = np.zeros(len(query.terms), dtype=np.float32)
+    mine = corpus.among(query.terms[words], corpus.twin.view[query.terms[kinds == TITLE]])
+    titled[words[mine]] = query.idf[words[mine]]
+    rows, place = shared
+    forward = np.bincount(rows, titled[place], len(docs)) / max(float(titled.sum()), 1e-6)
+    back, titles = corpus.shared_titles(query.terms[words], docs)
+    return forward, np.bincount(back, corpus.idf(titles), len(docs)) / (title_idf + 1e-9)
+
+
+def align(unit: F32, token_weights: F32, query: Query, tokens: I32) -> tuple[F32, F32]:
     """Static late interaction (after ColBERT): each token's best counterpart on the other side, weighted
-    by rarity, in both directions. `unit`: unit vectors per token id; `token_weights`: (rows, ALIGN)."""
-    rows = len(facts.tokens)
+    by rarity, in both directions. `unit`: unit vectors per token id; `tokens`: (rows, ALIGN) ids of the
+    documents, padded with -1; `token_weights`: their weights."""
+    rows = len(tokens)
     if not len(query.tokens):
         blank = np.full(rows, MISSING, dtype=np.float32)
         return blank, blank
-    mine = unit[query.tokens]
-    present = facts.tokens >= 0
-    theirs = unit[np.where(present, facts.tokens, 0)]
-    likeness = theirs @ mine.T
+    present = tokens >= 0
+    theirs = unit[np.where(present, tokens, 0)]
+    likeness = np.matmul(theirs, unit[query.tokens].T)
     likeness[~present] = -1.0
     best_q = likeness.max(axis=1)
     best_c = likeness.max(axis=2)
@@ -160,13 +149,12 @@ def align(unit: F32, token_weights: F32, query: Query, facts: Facts) -> tuple[F3
     return forward.astype(np.float32), np.where(empty, MISSING, toward_c).astype(np.float32)
 
 
-def matrix(
-    sums: TermSums, query: Query, facts: Facts, aligned: tuple[F32, F32], context: Context | None
-) -> tuple[F32, Context]:
-    """The feature matrix (rows, COUNT) and the context to hand to later passes of the same arrival."""
+def matrix(sums: TermSums, query: Query, facts: Facts, context: Context | None) -> tuple[F32, Context]:
+    """The feature matrix (rows, COUNT) and the context to hand to later passes of the same arrival.
+    The columns of `align` are MISSING: they are filled for the candidates worth it."""
     rows = len(facts.days)
-    vector = np.vecdot(facts.vectors.astype(np.float32), query.vector)
-    title_vector = np.vecdot(facts.title_vectors.astype(np.float32), query.title_vector)
+    vector = facts.vectors.astype(np.float32) @ query.vector
+    title_vector = facts.title_vectors.astype(np.float32) @ query.title_vector
     base = _base(sums, vector, query.regime)
     if context is None:
         context = Context(np.sort(base)[::-1], _top_mean(sums.cos[:, WORD]), _top_mean(vector))
@@ -178,7 +166,7 @@ def matrix(
     dated = np.isfinite(days)
     rest = (
         sums.title_in_c, sums.title_c_in_q, _same_top(query, facts, sums),
-        vector, title_vector, *aligned,
+        vector, title_vector, MISSING, MISSING,
         *_time(days, facts.gaps, dated), dated,
         context.hub_word, context.hub_vector, facts.hubs[:, 0], facts.hubs[:, 1],
         *_place(base, context.base),
@@ -195,7 +183,7 @@ def matrix(
 
 def _base(sums: TermSums, vector: F32, regime: int) -> F32:
     words = np.maximum(sums.cos[:, WORD], 0.0)
-    frames = np.maximum(sums.cos[:, 4], 0.0)
+    frames = np.maximum(sums.cos[:, TRACE_WORD], 0.0)
     if regime == 1:
         return np.asarray(0.5 * frames + 0.3 * np.maximum(sums.cos[:, FRAME], 0.0) + 0.2 * words)
     return np.asarray(0.5 * words + 0.5 * vector, dtype=np.float32)

@@ -8,22 +8,20 @@ from services.triage.engine import features as f
 from services.triage.engine.analyse import SHORT, TEXT, TRACE, Analysis, analyse
 from services.triage.engine.corpus import (
     ERROR,
-    F32,
     FRAME,
     FRAME_PAIR,
-    I32,
-    I64,
     IDENT,
     PAIR,
     TITLE,
     TRACE_WORD,
     WORD,
     Corpus,
-    Grow,
     Wanted,
+    key,
 )  # fmt: skip
+from services.triage.engine.grow import F32, I32, I64, Grow
 from services.triage.engine.nearest import Nearest
-from services.triage.engine.text import Boilerplate
+from services.triage.engine.text import Boilerplate, checksum
 from services.triage.engine.types import Report
 from services.triage.engine.vectors import ALIGN, Table, Weights, pool
 
@@ -59,9 +57,9 @@ class Entry(msgspec.Struct):
     terms: I32
     weights: F32
     norms: F32
-    lines: list[int]
-    tokens: I32
-    aligned: I32
+    lines: NDArray[np.uint32]
+    tokens: NDArray[np.uint16]
+    aligned: NDArray[np.int16]
     vector: NDArray[np.float16]
     title_vector: NDArray[np.float16]
     day: float
@@ -71,6 +69,7 @@ class Entry(msgspec.Struct):
     short: bool
     source: str
     top_frame: int
+    signature: int
     hubs: tuple[float, float]
 
 
@@ -78,22 +77,20 @@ class _Counted:
     """Boilerplate line keys and token ids each report was counted with, to take them back on deletion."""
 
     def __init__(self) -> None:
-        self._values = (Grow(np.uint32), Grow(np.uint16))
-        self._ends = (Grow(np.int64), Grow(np.int64))
+        self._lines, self._tokens = Grow(np.uint32), Grow(np.uint16)
+        self._ends = Grow(np.int64, 2)
 
-    def append(self, lines: NDArray[np.uint32], tokens: I32) -> None:
+    def append(self, lines: NDArray[np.uint32], tokens: NDArray[np.uint16]) -> None:
         """Keeps one report's counts."""
-        for values, ends, new in zip(self._values, self._ends, (lines, tokens), strict=True):
-            values.extend(new)
-            ends.extend([values.size])
+        self._lines.extend(lines)
+        self._tokens.extend(tokens)
+        self._ends.extend([(self._lines.size, self._tokens.size)])
 
-    def of(self, doc: int) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
+    def of(self, doc: int) -> tuple[NDArray[np.uint32], NDArray[np.uint16]]:
         """(line keys, token ids) of a document."""
-        found = []
-        for values, ends in zip(self._values, self._ends, strict=True):
-            start = int(ends.view[doc - 1]) if doc else 0
-            found.append(values.view[start : int(ends.view[doc])].copy())
-        return found[0], found[1]
+        first = self._ends.view[doc - 1] if doc else (0, 0)
+        last = self._ends.view[doc]
+        return self._lines.view[first[0] : last[0]], self._tokens.view[first[1] : last[1]]
 
 
 class Index:
@@ -110,12 +107,11 @@ class Index:
         self.title_vectors = Nearest(dims, graph=False)
         self._aligned = Grow(np.int16, ALIGN)
         self._days = Grow(np.float64)
-        self._shape = Grow(np.int32, 5)
+        self._shape = Grow(np.int32, 6)
         self._hubs = Grow(np.float32, 2)
         self._lines = _Counted()
         self._sources: dict[str, int] = {}
         self._short: dict[str, tuple[int, int]] = {}
-        self._scratch = np.zeros(1_024, dtype=np.float32)
         self.alive = Grow(np.bool_)
 
     @property
@@ -126,19 +122,17 @@ class Index:
     def prepare(self, report: Report) -> Prepared:
         """Takes a report apart. New terms enter the vocabulary (with no document yet)."""
         analysis = analyse(report, self.boilerplate)
-        pairs = analysis.terms
-        terms = np.fromiter((self.corpus.term(k, t) for k, t in pairs), dtype=np.int32, count=len(pairs))
-        weights = np.fromiter(pairs.values(), dtype=np.float32, count=len(pairs))
-        frames = [t for k, t in pairs if k == FRAME][:1]
+        terms, weights = self.corpus.terms(analysis.keys), analysis.weights
+        top = key(FRAME, np.array([checksum(frame) for frame in analysis.frames[:1]], dtype=np.uint64))
         all_tokens, vector, title_vector, aligned = self._meaning(analysis)
         query = f.Query(
             terms=terms, weights=weights, idf=self.corpus.idf(terms),
             vector=vector, title_vector=title_vector,
             tokens=aligned, token_weights=self.token_weights.of(aligned),
-            day=analysis.day, words=analysis.words, frames=analysis.frames,
+            day=analysis.day, words=len(analysis.words), frames=len(analysis.frames),
             regime=self._regime(report.source, analysis.shape),
             source=self._sources.get(report.source, -1),
-            top_frame=self.corpus.term(FRAME, frames[0]) if frames else -1,
+            top_frame=int(self.corpus.terms(top)[0]) if len(top) else -1,
         )  # fmt: skip
         return Prepared(report, analysis, query, all_tokens)
 
@@ -180,24 +174,27 @@ class Index:
 
     def compare(self, prepared: Prepared, docs: I64, context: f.Context | None = None) -> tuple[F32, f.Context]:
         """Features of a report against documents (rows as in `docs`, which must not be empty)."""
-        if len(self._scratch) < len(self.corpus.vocabulary):
-            self._scratch = np.zeros(2 * len(self.corpus.vocabulary), dtype=np.float32)
-        query = prepared.query
-        sums = f.term_sums(self.corpus, query, docs, self._scratch)
-        facts = self._facts(docs)
-        if self.table is None:
-            blank = np.full(len(docs), f.MISSING, dtype=np.float32)
-            aligned = (blank, blank)
-        else:
-            weights = self.token_weights.of(np.where(facts.tokens >= 0, facts.tokens, 0))
-            aligned = f.align(self.table.unit, weights, query, facts)
-        return f.matrix(sums, query, facts, aligned, context)
+        sums = f.term_sums(self.corpus, prepared.query, docs)
+        return f.matrix(sums, prepared.query, self._facts(docs), context)
+
+    def align(self, prepared: Prepared, docs: I64, x: F32) -> None:
+        """Fills the costly columns of feature rows (as in `docs`) in place."""
+        if self.table is None or not len(docs):
+            return
+        tokens = self._aligned.view[docs].astype(np.int32)
+        weights = self.token_weights.of(np.where(tokens >= 0, tokens, 0))
+        x[:, f.ALIGNED], x[:, f.ALIGNED + 1] = f.align(self.table.unit, weights, prepared.query, tokens)
+
+    def same_trace(self, prepared: Prepared, docs: I64) -> NDArray[np.bool_]:
+        """Which documents have the very trace of this report, frame by frame."""
+        signature = prepared.analysis.signature
+        return np.asarray((self._shape.view[docs, 5] == signature) & (signature > 0))
 
     def _facts(self, docs: I64) -> f.Facts:
         shape = self._shape.view[docs]
         return f.Facts(
             vectors=self.vectors.rows.view[docs], title_vectors=self.title_vectors.rows.view[docs],
-            tokens=self._aligned.view[docs].astype(np.int32), days=self._days.view[docs], gaps=self.size - docs,
+            days=self._days.view[docs], gaps=self.size - docs,
             words=shape[:, 0], frames=shape[:, 1], regimes=shape[:, 2].astype(np.int8),
             sources=shape[:, 3], top_frames=shape[:, 4], hubs=self._hubs.view[docs],
         )  # fmt: skip
@@ -205,22 +202,24 @@ class Index:
     def entry(self, prepared: Prepared, context: f.Context | None) -> Entry:
         """What is to be kept of a prepared report."""
         query = prepared.query
-        padded = np.full(ALIGN, -1, dtype=np.int32)
+        padded = np.full(ALIGN, -1, dtype=np.int16)
         padded[: len(query.tokens)] = query.tokens
         return Entry(
             terms=query.terms, weights=query.weights, norms=self.corpus.norms(query.terms, query.weights, query.idf),
-            lines=sorted(set(prepared.analysis.lines)), tokens=np.unique(prepared.all_tokens), aligned=padded,
+            lines=np.unique(np.array(prepared.analysis.lines, dtype=np.uint32)),
+            tokens=np.unique(prepared.all_tokens).astype(np.uint16), aligned=padded,
             vector=query.vector.astype(np.float16), title_vector=query.title_vector.astype(np.float16),
             day=query.day, words=query.words, frames=query.frames, regime=query.regime,
             short=prepared.analysis.shape == SHORT,
             source=prepared.report.source, top_frame=query.top_frame,
+            signature=prepared.analysis.signature,
             hubs=(context.hub_word, context.hub_vector) if context else (0.0, 0.0),
         )  # fmt: skip
 
     def add(self, entry: Entry) -> int:
         """Stores an entry; returns its document number."""
         doc = self.corpus.add(entry.terms, entry.weights, entry.norms)
-        self.boilerplate.learn(entry.lines)
+        self.boilerplate.learn(entry.lines.tolist())
         self.token_weights.learn(entry.tokens)
         self.vectors.add(entry.vector)
         self.title_vectors.add(entry.title_vector)
@@ -229,9 +228,9 @@ class Index:
         source = self._sources.setdefault(entry.source, len(self._sources))
         self._aligned.extend([entry.aligned])
         self._days.extend([entry.day])
-        self._shape.extend([(entry.words, entry.frames, entry.regime, source, entry.top_frame)])
+        self._shape.extend([(entry.words, entry.frames, entry.regime, source, entry.top_frame, entry.signature)])
         self._hubs.extend([entry.hubs])
-        self._lines.append(np.array(entry.lines, dtype=np.uint32), entry.tokens)
+        self._lines.append(entry.lines, entry.tokens)
         self.alive.extend([True])
         return doc
 

@@ -1,23 +1,21 @@
 """A report's entry in the index as bytes, so that a restart need not read and compare texts again."""
 
-import zlib
-
 import msgspec
 import numpy as np
 
 from services.triage.engine.index import Entry, Index
 
-VERSION = 1
+VERSION = 2
 MAX_BYTES = 1_000_000
 
 
 class _Memo(msgspec.Struct, array_like=True):
     version: int
     dims: int
-    terms: list[str]
+    keys: bytes
     weights: bytes
     norms: bytes
-    lines: list[int]
+    lines: bytes
     tokens: bytes
     aligned: bytes
     vector: bytes
@@ -29,22 +27,22 @@ class _Memo(msgspec.Struct, array_like=True):
     short: bool
     source: str
     top_frame: int
+    signature: int
     hubs: tuple[float, float]
 
 
 def encode(index: Index, entry: Entry) -> bytes:
-    """An entry as about 3 kB. Holds words of the report: treat it like the report itself."""
-    terms = [index.corpus.key(term) for term in entry.terms.tolist()]
-    places = {term: place for place, term in enumerate(entry.terms.tolist())}
+    """An entry as about 3 kB: numbers only, no text can be read from it."""
+    top = np.flatnonzero(entry.terms == entry.top_frame)
     memo = _Memo(
-        VERSION, index.vectors.dims, terms, entry.weights.astype(np.float16).tobytes(),
-        entry.norms.astype(np.float32).tobytes(), entry.lines,
-        entry.tokens.astype(np.int32).tobytes(), entry.aligned.astype(np.int32).tobytes(),
-        entry.vector.astype(np.float16).tobytes(), entry.title_vector.astype(np.float16).tobytes(),
+        VERSION, index.vectors.dims, index.corpus.vocabulary.keys.view[entry.terms].tobytes(),
+        entry.weights.astype(np.float16).tobytes(), entry.norms.astype(np.float32).tobytes(),
+        entry.lines.tobytes(), entry.tokens.tobytes(), entry.aligned.tobytes(),
+        entry.vector.tobytes(), entry.title_vector.tobytes(),
         entry.day, entry.words, entry.frames, entry.regime, entry.short, entry.source,
-        places.get(entry.top_frame, -1), entry.hubs,
+        int(top[0]) if len(top) else -1, entry.signature, entry.hubs,
     )  # fmt: skip
-    return zlib.compress(msgspec.msgpack.encode(memo), 1)
+    return msgspec.msgpack.encode(memo)
 
 
 _decoder = msgspec.msgpack.Decoder(_Memo)
@@ -52,20 +50,29 @@ _decoder = msgspec.msgpack.Decoder(_Memo)
 
 def decode(index: Index, data: bytes) -> Entry | None:
     """The entry, its terms entered into the vocabulary; None when it is damaged or of another version."""
+    if len(data) > MAX_BYTES:
+        return None
     try:
-        unpacked = zlib.decompressobj().decompress(data, MAX_BYTES)
-        memo = _decoder.decode(unpacked)
-    except (zlib.error, msgspec.DecodeError):
+        memo = _decoder.decode(data)
+    except msgspec.DecodeError:
         return None
     if memo.version != VERSION or memo.dims != index.vectors.dims:
         return None
-    terms = index.corpus.terms(memo.terms)
+    try:
+        return _entry(index, memo)
+    except ValueError:  # cut in the middle of a number
+        return None
+
+
+def _entry(index: Index, memo: _Memo) -> Entry:
+    terms = index.corpus.terms(np.frombuffer(memo.keys, dtype=np.uint64))
     return Entry(
         terms=terms, weights=np.frombuffer(memo.weights, dtype=np.float16).astype(np.float32),
-        norms=np.frombuffer(memo.norms, dtype=np.float32), lines=memo.lines,
-        tokens=np.frombuffer(memo.tokens, dtype=np.int32), aligned=np.frombuffer(memo.aligned, dtype=np.int32),
+        norms=np.frombuffer(memo.norms, dtype=np.float32), lines=np.frombuffer(memo.lines, dtype=np.uint32),
+        tokens=np.frombuffer(memo.tokens, dtype=np.uint16), aligned=np.frombuffer(memo.aligned, dtype=np.int16),
         vector=np.frombuffer(memo.vector, dtype=np.float16),
         title_vector=np.frombuffer(memo.title_vector, dtype=np.float16),
         day=memo.day, words=memo.words, frames=memo.frames, regime=memo.regime, short=memo.short, source=memo.source,
-        top_frame=int(terms[memo.top_frame]) if memo.top_frame >= 0 else -1, hubs=memo.hubs,
+        top_frame=int(terms[memo.top_frame]) if memo.top_frame >= 0 else -1,
+        signature=memo.signature, hubs=memo.hubs,
     )  # fmt: skip

@@ -11,52 +11,58 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-F32 = NDArray[np.float32]
+from services.triage.engine.grow import F32, I32
+
 WEIGHTS = Path(__file__).parent / "weights"
 REGIMES = ("text", "trace", "short")
 
 
 class Trees(msgspec.Struct):
-    """Boosted binary trees, padded to one width: arrays (trees, nodes). A leaf points to itself."""
+    """Boosted binary trees of one depth, every tree complete: feature, threshold (trees, 2**depth - 1) in
+    breadth-first order, value (trees, 2**depth). A row goes right where its feature is above the threshold."""
 
-    feature: NDArray[np.int16]
+    feature: NDArray[np.int32]
     threshold: F32
-    left: NDArray[np.int16]
-    right: NDArray[np.int16]
     value: F32
-    depth: int
     start: float
 
     def raw(self, x: F32) -> F32:
         """Sum of leaf values (log odds) for each row of x."""
-        count, nodes = self.feature.shape
-        offset = np.arange(count) * nodes
-        feature, threshold = self.feature.ravel(), self.threshold.ravel()
-        left = (self.left + offset[:, None]).ravel()
-        right = (self.right + offset[:, None]).ravel()
-        rows = np.arange(len(x))[:, None]
-        at = np.broadcast_to(offset, (len(x), count))
-        for _ in range(self.depth):
-            at = np.where(x[rows, feature[at]] <= threshold[at], left[at], right[at])
-        return np.asarray(self.value.ravel()[at].sum(axis=1) + self.start, dtype=np.float32)
+        count, inner = self.feature.shape
+        feature, threshold, flat = self.feature.ravel(), self.threshold.ravel(), np.ascontiguousarray(x).ravel()
+        first = np.arange(0, count * inner, inner, dtype=np.int32)
+        row = np.arange(0, flat.size, x.shape[1], dtype=np.int32)[:, None]
+        at: I32 = np.broadcast_to(np.int32(0), (len(x), count))
+        for _ in range(inner.bit_length()):
+            node = at + first
+            right = flat.take(feature.take(node) + row) > threshold.take(node)
+            at = np.asarray(2 * at + right + 1, dtype=np.int32)
+        leaves = np.arange(-inner, self.value.size - inner, inner + 1, dtype=np.int32)
+        leaf = np.asarray(at + leaves, dtype=np.int32)
+        return np.asarray(self.value.ravel().take(leaf).sum(axis=1) + self.start, dtype=np.float32)
 
 
 class Model(msgspec.Struct):
-    """Standardised logistic regression plus trees. Rows the regression puts below the best `keep` are
-    scored by the regression alone: they are far from any decision."""
+    """Two stages. `first`, a logistic regression without the costly features, chooses who is looked at closely;
+    `score` is the mean log odds of a logistic regression on all features and of boosted trees.
+    A regression is (mean, 1 / scale, coefficients) per feature and an intercept."""
 
     mean: F32
     scale: F32
+    first_coef: F32
     coef: F32
+    first_intercept: float
     intercept: float
     trees: Trees
 
-    def score(self, x: F32, keep: int = 28) -> F32:
+    def first(self, x: F32) -> F32:
+        """Log odds of the first stage."""
+        return np.asarray((x - self.mean) / self.scale @ self.first_coef + np.float32(self.first_intercept))
+
+    def score(self, x: F32) -> F32:
         """Probability-like scores in 0..1 for feature rows."""
-        linear = ((x - self.mean) / self.scale) @ self.coef + np.float32(self.intercept)
-        total = np.minimum(linear, np.float32(-2.0))
-        best = np.argsort(-linear, kind="stable")[:keep]
-        total[best] = 0.5 * linear[best] + 0.5 * self.trees.raw(x[best])
+        linear = (x - self.mean) / self.scale @ self.coef + np.float32(self.intercept)
+        total = 0.5 * linear + 0.5 * self.trees.raw(x)
         return np.asarray(1.0 / (1.0 + np.exp(-np.clip(total, -30, 30))), dtype=np.float32)
 
 
@@ -71,10 +77,8 @@ def _model(held: "np.lib.npyio.NpzFile", regime: str) -> Model:
     def part(name: str) -> NDArray[np.float32]:
         return np.asarray(held[f"{regime}_{name}"])
 
-    extra = part("extra")
+    first, last, start = (float(value) for value in part("extra"))
     trees = Trees(
-        feature=part("feature").astype(np.int16), threshold=part("threshold").astype(np.float32),
-        left=part("left").astype(np.int16), right=part("right").astype(np.int16),
-        value=part("value").astype(np.float32), depth=int(extra[0]), start=float(extra[1]),
-    )  # fmt: skip
-    return Model(part("mean"), part("scale"), part("coef"), float(extra[2]), trees)
+        part("feature").astype(np.int32), part("threshold").astype(np.float32), part("value").astype(np.float32), start
+    )
+    return Model(part("mean"), part("scale"), part("first"), part("coef"), first, last, trees)

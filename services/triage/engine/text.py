@@ -7,6 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 import Stemmer
 
+from services.triage.engine.grow import I64, U64
+
 MAX_CHARS = 24_000
 MAX_LINES = 400
 MAX_TOKENS = 1_200
@@ -25,8 +27,9 @@ _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\da-zA-Z_]+")
 _CODEISH = re.compile(r"[._:$\d]|[a-z][A-Z]|^[A-Z]{3,}$")
 
 _stemmer = Stemmer.Stemmer("english")
-_words: dict[str, tuple[tuple[str, ...], str | None]] = {}
-_WORDS_KEPT = 200_000
+_keys: dict[str, tuple[tuple[int, ...], int]] = {}
+_KEYS_KEPT = 40_000
+_LONGEST_KEPT = 60
 
 
 def plain(text: str | None) -> str:
@@ -38,16 +41,29 @@ def plain(text: str | None) -> str:
 
 def token_parts(token: str) -> tuple[tuple[str, ...], str | None]:
     """(stems of the words inside a token, the token itself as an identifier or None when it is prose)."""
-    known = _words.get(token)
-    if known is not None:
-        return known
     parts = [p.lower() for p in _PART.findall(token)][:8]
     stems = tuple(_stemmer.stemWord(p) if p.isascii() else p[:24] for p in parts if len(p) > 1 or not p.isascii())
     ident = token[:80].lower() if len(token) > 2 and _CODEISH.search(token) else None
-    if len(_words) >= _WORDS_KEPT:
-        _words.clear()
-    _words[token] = (stems, ident)
     return stems, ident
+
+
+def checksum(text: str) -> int:
+    """What stands for a text in the engine's memory, 32 bits."""
+    return zlib.crc32(text.encode("utf-8", "replace"))
+
+
+def token_keys(token: str) -> tuple[tuple[int, ...], int]:
+    """Checksums of the `token_parts`: of the stems, and of the identifier or 0."""
+    known = _keys.get(token)
+    if known is not None:
+        return known
+    stems, ident = token_parts(token)
+    found = (tuple(map(checksum, stems)), checksum(ident) if ident else 0)
+    if len(token) <= _LONGEST_KEPT:  # or a stranger could fill the memory with words of a page each
+        if len(_keys) >= _KEYS_KEPT:
+            _keys.clear()
+        _keys[token] = found
+    return found
 
 
 def tokens(text: str) -> list[str]:
@@ -57,7 +73,7 @@ def tokens(text: str) -> list[str]:
 
 def line_key(line: str) -> int:
     """A 32-bit key of a line with digits folded: equal for lines that differ in numbers only."""
-    return zlib.crc32(_DIGITS.sub("0", line).lower().encode("utf-8", "replace"))
+    return checksum(_DIGITS.sub("0", line).lower())
 
 
 class Boilerplate:
@@ -75,19 +91,19 @@ class Boilerplate:
     def filter(self, text: str) -> tuple[str, list[int]]:
         """(text without boilerplate, the line keys to pass to `learn`). A line is dropped from the
         eighth report on, or when one report in fifty carries it, whichever is more."""
+        lines = [line.strip() for line in text.split("\n")[:MAX_LINES]]
+        text = "\n".join(lines)
+        long = [place for place, line in enumerate(lines) if len(line) >= 4]
+        if not long:
+            return text, []
+        folded = _DIGITS.sub("0", text).lower().split("\n")
+        keys = [checksum(folded[place]) for place in long]
         limit = max(8, self.reports // 50)
-        kept: list[str] = []
-        keys: list[int] = []
-        for raw in text.split("\n")[:MAX_LINES]:
-            line = raw.strip()
-            if len(line) < 4:
-                kept.append(line)
-                continue
-            key = line_key(line)
-            keys.append(key)
-            if self._count(key) < limit:
-                kept.append(line)
-        return "\n".join(kept), keys
+        known = self._counts(np.array(keys, dtype=np.uint64)) >= limit
+        if not known.any():
+            return text, keys
+        gone = {long[place] for place in np.flatnonzero(known).tolist()}
+        return "\n".join(line for place, line in enumerate(lines) if place not in gone), keys
 
     def learn(self, keys: Iterable[int]) -> None:
         """Counts the lines of one report (distinct keys)."""
@@ -100,15 +116,15 @@ class Boilerplate:
         self._shift(keys, -1)
 
     def _shift(self, keys: Iterable[int], by: int) -> None:
-        for key in keys:
-            for row, at in enumerate(self._slots(key)):
-                count = int(self.counts[row, at]) + by
-                if 0 <= count <= 65_535:
-                    self.counts[row, at] = count
+        for row, at in enumerate(self._slots(np.fromiter(keys, dtype=np.uint64))):
+            count = self.counts[row, at].astype(np.int32) + by
+            self.counts[row, at] = np.clip(count, 0, 65_535)
 
-    def _slots(self, key: int) -> tuple[int, int]:
-        return key % self.SIZE, ((key * 0x9E3779B1) >> 12) % self.SIZE
+    def _slots(self, keys: U64) -> tuple[I64, I64]:
+        size = np.uint64(self.SIZE - 1)
+        second = (keys * np.uint64(0x9E3779B1)) >> np.uint64(12)
+        return (keys & size).astype(np.int64), (second & size).astype(np.int64)
 
-    def _count(self, key: int) -> int:
-        first, second = self._slots(key)
-        return min(int(self.counts[0, first]), int(self.counts[1, second]))
+    def _counts(self, keys: U64) -> I64:
+        first, second = self._slots(keys)
+        return np.asarray(np.minimum(self.counts[0, first], self.counts[1, second]), dtype=np.int64)

@@ -82,13 +82,13 @@ def test_constraints_survive_a_restart() -> None:
 
 
 def test_late_evidence_for_a_merge_is_a_proposal_and_moves_nothing() -> None:
-    engine = Engine(Config(join=(2.0, 2.0, 2.0)))
+    engine = Engine(Config(join=(2.0, 2.0, 2.0), young=(2.0, 2.0, 2.0)))
     reports = [r for r in stream(2) if r.id in {"4-0", "4-1"}]
     for report in reports:
         engine.assign(report)
     assert engine.cluster_of("4-0") != engine.cluster_of("4-1")
     third = next(r for r in stream(3) if r.id == "4-2")
-    eager = Config(join=(0.05, 0.05, 0.05), propose=0.05)
+    eager = Config(join=(0.05, 0.05, 0.05), young=(0.05, 0.05, 0.05), propose=0.05)
     late = Engine.restore([(r, engine.cluster_of(r.id)) for r in reports], config=eager)
     late.assign(third)
     found = late.proposals()

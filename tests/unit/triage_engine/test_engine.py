@@ -49,7 +49,7 @@ def test_a_join_tells_its_reasons_in_words_of_the_report() -> None:
 
 
 def test_a_report_that_stays_alone_is_offered_at_most_five_earlier_ones() -> None:
-    engine = Engine(Config(join=(2.0, 2.0, 2.0)))
+    engine = Engine(Config(join=(2.0, 2.0, 2.0), young=(2.0, 2.0, 2.0)))
     reports = stream(3)
     placed = [engine.assign(r) for r in reports]
     assert all(p.new for p in placed)
@@ -74,7 +74,7 @@ def test_reports_with_the_senders_own_key_are_together_whatever_they_say() -> No
     engine = Engine()
     one = Report(id="a", source="sentry", title="Alpha", body="one thing", fingerprint="ISSUE-1")
     two = Report(id="b", source="sentry", title="Omega", body="something else entirely", fingerprint="ISSUE-1")
-    other = Report(id="c", source="splunk", title="Omega", body="third", fingerprint="ISSUE-1")
+    other = Report(id="c", source="splunk", title="Sigma", body="third", fingerprint="ISSUE-1")
     engine.assign(one)
     placed = engine.assign(two)
     assert placed.cluster_id == engine.cluster_of("a")
@@ -132,3 +132,12 @@ def test_the_shipped_weights_fit_the_features(mode: str) -> None:
     for model in load_models(mode):
         assert model.coef.shape == (COUNT,)
         assert int(model.trees.feature.max()) < COUNT
+
+
+def test_the_threshold_rises_with_the_first_thousand_reports_and_then_stays() -> None:
+    config = Config()
+    for regime in range(3):
+        course = [config.threshold(regime, stored) for stored in (0, 60, 200, 600, 1_000, 100_000)]
+        assert course == sorted(course)
+        assert course[0] == course[1] == config.young[regime]
+        assert course[-1] == course[-2] == pytest.approx(config.join[regime])

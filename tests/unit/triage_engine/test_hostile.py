@@ -1,6 +1,6 @@
 """Reports are written by strangers."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,7 +21,7 @@ COUNT = iter(range(10**9))
 
 
 @given(title=ANY, body=ANY, trace=st.none() | ANY, moment=DATES)
-@settings(max_examples=60, deadline=timedelta(seconds=5))
+@settings(max_examples=60, deadline=None)
 def test_any_text_gets_a_cluster(title: str, body: str, trace: str | None, moment: datetime | None) -> None:
     item = f"r{next(COUNT)}"
     placed = ENGINE.assign(Report(id=item, title=title, body=body, stacktrace=trace, created_at=moment))
@@ -32,7 +32,7 @@ def test_any_text_gets_a_cluster(title: str, body: str, trace: str | None, momen
 
 
 @given(text=ANY)
-@settings(max_examples=60, deadline=timedelta(seconds=5))
+@settings(max_examples=60, deadline=None)
 def test_any_text_is_taken_apart(text: str) -> None:
     clean = plain(text)
     clean.encode("utf-8")
@@ -44,7 +44,7 @@ def test_any_text_is_taken_apart(text: str) -> None:
 
 
 @given(title=ANY, body=ANY)
-@settings(max_examples=40, deadline=timedelta(seconds=5))
+@settings(max_examples=40, deadline=None)
 def test_any_text_is_described_in_bounds(title: str, body: str) -> None:
     found = describe([Evidence(id="a", title=title, body=body), Evidence(id="b", title=body, body=title)])
     assert 0 < len(found.title) <= 120

@@ -1,0 +1,58 @@
+"""Append-only numpy arrays: the engine keeps no Python object for each term or frame of a report."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+I32 = NDArray[np.int32]
+I64 = NDArray[np.int64]
+U64 = NDArray[np.uint64]
+
+
+class Grow:
+    """An array that doubles. `rows` = items, `width` = 0 for a flat array.
+
+    The unused half costs no memory: np.zeros hands out pages that the system fills only when they are written.
+    """
+
+    def __init__(self, dtype: type, width: int = 0) -> None:
+        self._data: NDArray[Any] = np.zeros((1_024, width) if width else 1_024, dtype=dtype)
+        self.size = 0
+
+    @property
+    def view(self) -> NDArray[Any]:
+        """The filled part; invalid after the next append."""
+        return self._data[: self.size]
+
+    def extend(self, rows: Sequence[object] | NDArray[np.generic]) -> None:
+        """Appends rows (or scalars for a flat array)."""
+        need = self.size + len(rows)
+        self.reserve(need)
+        self._data[self.size : need] = rows
+        self.size = need
+
+    def reserve(self, need: int) -> None:
+        """Makes room for `need` rows in all."""
+        if need > len(self._data):
+            grown = np.zeros((max(need, 2 * len(self._data)), *self._data.shape[1:]), dtype=self._data.dtype)
+            grown[: self.size] = self._data[: self.size]
+            self._data = grown
+
+    def more(self, count: int) -> int:
+        """Appends `count` zero rows; returns the number of the first."""
+        first = self.size
+        self.reserve(first + count)
+        self.size = first + count
+        return first
+
+
+def spans(starts: I64, lengths: I64) -> I64:
+    """start, start + 1, ... of every span, one after the other."""
+    ends = np.cumsum(lengths)
+    total = int(ends[-1]) if len(ends) else 0
+    found: I64 = np.arange(total, dtype=np.int64) + np.repeat(starts - (ends - lengths), lengths)
+    return found
