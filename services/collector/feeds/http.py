@@ -1,6 +1,8 @@
 """JSON over HTTP with the sources' rate limits honoured."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import aiohttp
@@ -26,7 +28,7 @@ async def _call(session: aiohttp.ClientSession, method: str, url: str, **options
         async with session.request(method, url, allow_redirects=False, **options) as answer:
             host = answer.url.host
             if answer.status == 429:
-                raise Limited(f"{host} asks to wait", _seconds(answer.headers, 60.0))
+                raise Limited(f"{host} asks to wait", told_wait(answer.headers, datetime.now(UTC)))
             if answer.status >= 300:
                 raise Upstream(f"{host} answered {answer.status}: {_advice(answer.status)}")
             data = await answer.content.read(ANSWER_LIMIT)
@@ -45,11 +47,17 @@ def _advice(status: int) -> str:
     return "it will be tried again"
 
 
-def _seconds(headers: Mapping[str, str], default: float) -> float:
+def told_wait(headers: Mapping[str, str], now: datetime, default: float = 60.0) -> float:
+    """Seconds that a source asks for: ``Retry-After`` in seconds or as a date (RFC 9110), Reddit's reset, or a minute."""
     for name in ("Retry-After", "X-Ratelimit-Reset"):
+        value = headers.get(name, "")
         try:
-            return float(headers[name])
-        except (KeyError, ValueError):
+            return float(value)
+        except ValueError:
+            pass
+        try:
+            return (parsedate_to_datetime(value) - now).total_seconds()
+        except (ValueError, TypeError):  # neither; or a date without a zone
             continue
     return default
 

@@ -3,8 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from schemas.projects import Project
 from services.collector import model
+from services.collector.feeds.http import told_wait
 from services.collector.model import FeedKey
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -65,3 +68,17 @@ def test_a_claim_keeps_other_collectors_away_until_it_ends() -> None:
     assert not model.due(state, NOW + timedelta(seconds=1), NOW + timedelta(seconds=2))
     assert model.due(state, None, NOW + timedelta(seconds=21))
     assert model.read_on(state, "c2", 7).cursor == "c2"
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "120"}, 120),
+        ({"Retry-After": "Mon, 23 Nov 2026 12:05:00 GMT"}, 300),
+        ({"Retry-After": "soon", "X-Ratelimit-Reset": "17.5"}, 17.5),
+        ({"Retry-After": "soon"}, 60),
+        ({}, 60),
+    ],
+)
+def test_a_source_may_ask_to_wait_in_seconds_or_until_a_date(headers: dict[str, str], seconds: float) -> None:
+    assert told_wait(headers, datetime(2026, 11, 23, 12, tzinfo=UTC)) == seconds
