@@ -48,7 +48,7 @@ def _advice(status: int) -> str:
 
 
 def told_wait(headers: Mapping[str, str], now: datetime, default: float = 60.0) -> float:
-    """Seconds that a source asks for: ``Retry-After`` in seconds or as a date (RFC 9110), Reddit's reset, or a minute."""
+    """Seconds that a source asks for: ``Retry-After`` as seconds or as a date (RFC 9110), Reddit's reset, or 60."""
     for name in ("Retry-After", "X-Ratelimit-Reset"):
         value = headers.get(name, "")
         try:
