@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from messaging.permissions import IDENTITIES
+from messaging.topology import GIB, PROFILES, all_streams
 from runtime.processes import nats_server_binary
 from runtime.settings import describe
 
@@ -176,6 +177,25 @@ def test_services_policies_and_budgets_choose_pods_that_exist() -> None:
             assert one["spec"]["selector"]["matchLabels"]["app.kubernetes.io/name"] in names
     resources = {resource for resource in KUSTOMIZATION["resources"] if resource.endswith(".yaml")}
     assert resources == {file.name for file in KUBERNETES.glob("*.yaml")} - {"kustomization.yaml"}
+
+
+@pytest.mark.parametrize(
+    ("file", "profile"),
+    [
+        ("embedded.conf", "embedded"),
+        ("compose.conf", "embedded"),
+        ("kubernetes.conf", "cluster"),
+        ("cluster.conf", "cluster"),
+    ],
+)
+def test_the_streams_of_a_profile_fit_into_what_the_broker_may_keep(file: str, profile: str) -> None:
+    text = (ROOT / "deploy" / "nats" / file).read_text()
+    room = {name: int(size) * GIB for name, size in re.findall(r"(max_file|max_mem): (\d+)GB", text)}
+    for name, memory in (("max_file", False), ("max_mem", True)):
+        wanted = sum(spec.max_bytes for spec in all_streams() if spec.memory is memory) // PROFILES[profile].shrink
+        assert wanted <= room[name], (
+            f"{name} of {file} is less than the {wanted / GIB:.0f} GiB that provisioning asks for"
+        )
 
 
 @pytest.mark.parametrize("file", ["embedded.conf", "compose.conf", "kubernetes.conf"])
