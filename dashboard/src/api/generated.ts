@@ -727,7 +727,7 @@ export interface paths {
         head?: never;
         /**
          * Cancel a job by its status
-         * @description ``{status: "cancelled"}`` cancels; what the state machine does not allow a caller is 409. Least role: `operator`.
+         * @description ``{status: "cancelled"}`` cancels; what is so already changes nothing; every other step is its runner's: 409. Least role: `operator`.
          */
         patch: operations["change_job"];
         trace?: never;
