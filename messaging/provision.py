@@ -2,10 +2,13 @@
 
 import argparse
 import asyncio
+import sys
 
 from messaging.connection import connect
+from messaging.ports import BusError
 from messaging.provisioning import apply
 from messaging.topology import KNOWN_RUNNERS, PROFILES
+from runtime import logs
 
 
 async def provision(url: str, profile: str = "embedded", *, creds: str = "", runners: tuple[str, ...] = ()) -> None:
@@ -25,7 +28,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--creds", default="", help="file with user:password, or a .creds file")
     parser.add_argument("--runner", action="append", default=[], help="id of one more runner; may be repeated")
     options = parser.parse_args(argv)
-    asyncio.run(provision(options.url, options.profile, creds=options.creds, runners=tuple(options.runner)))
+    logs.configure("provisioner", "error", "console")  # a broker that is not up yet is asked again, in silence
+    try:
+        asyncio.run(provision(options.url, options.profile, creds=options.creds, runners=tuple(options.runner)))
+    except (BusError, OSError, TimeoutError) as error:
+        sys.stderr.write(f"Nothing more was made at {options.url}: {str(error) or type(error).__name__}\n")
+        if "storage" in str(error):
+            sys.stderr.write("The server reserves the limits of all streams: raise max_file in its configuration.\n")
+        return 1
+    sys.stderr.write(f"{options.url} has the streams, buckets and consumers of the profile {options.profile}.\n")
     return 0
 
 
