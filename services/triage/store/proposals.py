@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from runtime.ids import derived
 from services.triage.engine import Proposal
-from services.triage.store.reports import chunks
+from services.triage.store.reports import chunks, known
 from services.triage.tables import clusters, constraints, feedback, proposals
 
 Decision = Literal["open", "accepted", "refused", "overtaken"]
@@ -17,12 +17,11 @@ AT_ONCE: Final = 400  # of one batch; the engine keeps 200
 
 
 def merge_row(project_id: str, one: Proposal, now: datetime) -> dict[str, Any]:
-    """A merge as the engine found it. The same two clusters are proposed once in their life."""
-    detail = f"{one.item_id} resembles {one.other_item_id}"
+    """A merge as the engine found it, its reasons still the two reports' ids. Two clusters are proposed once."""
     return {
         "id": derived("proposal", project_id, one.into, one.other), "project_id": project_id, "kind": "merge",
         "into_id": one.into, "other_id": one.other, "score": one.score, "groups": None, "state": "open",
-        "reasons": [{"kind": "report", "detail": detail, "weight": one.score}], "created_at": now,
+        "reasons": [one.item_id, one.other_item_id], "created_at": now,
     }  # fmt: skip
 
 
@@ -36,6 +35,15 @@ def split_row(
         "groups": groups, "state": "open", "reasons": [{"kind": "terms", "detail": reason, "weight": score}],
         "created_at": now,
     }  # fmt: skip
+
+
+async def _explain(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
+    """Name the two reports that speak for a merge by their titles."""
+    merges = [row for row in rows if row["kind"] == "merge"]
+    titles = await known(connection, [id_ for row in merges for id_ in row["reasons"]])
+    for row in merges:
+        one_, other = (titles[id_]["title"] if id_ in titles else id_ for id_ in row["reasons"])
+        row["reasons"] = [{"kind": "report", "detail": f"“{one_}” resembles “{other}”", "weight": row["score"]}]
 
 
 async def add(connection: AsyncConnection, found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -52,6 +60,7 @@ async def add(connection: AsyncConnection, found: Sequence[dict[str, Any]]) -> l
         older = (proposals.c.kind == "split", proposals.c.into_id.in_(split), proposals.c.state == "open")
         await connection.execute(sa.update(proposals).where(*older).values(state="overtaken"))
     if fresh:
+        await _explain(connection, fresh)
         await connection.execute(sa.insert(proposals), fresh)
     return fresh
 

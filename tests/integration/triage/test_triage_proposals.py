@@ -53,6 +53,7 @@ async def test_a_proposed_merge_is_shown_on_both_clusters_told_and_published(sta
     one, other = await two_that_may_be_one(stack)
     (found,) = await proposals(stack)
     assert (found.kind, {found.into, found.other}) == ("merge", {one, other})
+    assert found.reasons[0].detail.startswith("“Printer dialog crashes on A5 labels")
     for id_ in (one, other):
         view = await stack.call("cluster_get", id=id_)
         assert (view.proposals_open, [p.id for p in view.proposals]) == (1, [found.id])
