@@ -47,6 +47,7 @@ export function addresses(up: Stack): Record<string, string> {
     inbox: "/",
     "inbox-empty-view": "/?view=dismissed&q=nothing",
     search: "/find?q=password",
+    "search-nothing": "/find?q=zzzz",
     cluster: `/c/${cluster}`,
     "cluster-history": `/c/${cluster}?tab=history`,
     "cluster-near": `/c/${cluster}?tab=near`,
@@ -66,6 +67,9 @@ export function addresses(up: Stack): Record<string, string> {
     "sources-manual": "/sources?source=manual",
     settings: "/settings",
     health: "/status",
+    "job-no-patch": `/r/${hostile_job}?tab=diff`,
+    "cluster-missing": "/c/nope",
+    "job-missing": "/r/nope",
     "not-found": "/no/such/page",
   };
 }

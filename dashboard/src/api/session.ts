@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { call, setProject } from "@/lib/http";
+import { call, currentProject, setProject } from "@/lib/http";
 import type { Role, Session } from "./types";
 
 const CHOSEN = "soulcaster.project";
@@ -9,14 +9,14 @@ export function useSession() {
   return useQuery({
     queryKey: ["session"],
     queryFn: async () => {
-      setProject(chosenProject() ?? "");
+      if (!currentProject()) setProject(chosenProject() ?? "");
       let session = await call<Session>("GET", "/session");
-      if (!session.role && chosenProject() !== null) {
+      if (!session.role && currentProject()) {
         localStorage.removeItem(CHOSEN); // the project chosen last is gone, or closed to this person
         setProject("");
         session = await call<Session>("GET", "/session");
       }
-      setProject(session.project_id ?? chosenProject() ?? session.default_project ?? "default");
+      if (!currentProject()) setProject(session.project_id ?? session.default_project ?? "default");
       return session;
     },
     retry: false,
