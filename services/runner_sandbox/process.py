@@ -160,6 +160,8 @@ async def _start(launch: Launch, stdin: IO[bytes]) -> Running:
             stdin=stdin,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            # None of ours: the first process inside is this one, and its /proc/1/environ is what it was started with.
+            env={"PATH": os.environ.get("PATH", os.defpath)},
             pass_fds=(status_inside,),
             start_new_session=True,
             limit=CHUNK,
