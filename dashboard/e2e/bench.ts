@@ -145,7 +145,7 @@ test("live lines", async ({ signedIn: page, up }) => {
     const known = new Set<string>();
     const look = (): void => {
       for (const row of element.querySelectorAll(".log-text")) {
-        const text = row.textContent ?? "";
+        const text = row.textContent;
         if (known.has(text)) continue;
         known.add(text);
         const sent = Number(/^tick \d+ ([\d.]+)$/.exec(text)?.[1] ?? 0);

@@ -41,9 +41,11 @@ export interface Usage {
 }
 /** The document calls `failure` and `usage` objects without naming their fields. */
 type Known<T> = { [K in keyof T as string extends K ? never : K]: T[K] };
-export type Job = Omit<Known<Schemas["AgentJob"]>, "failure" | "usage"> & {
+export type Job = Omit<Known<Schemas["AgentJob"]>, "failure" | "usage" | "waiting" | "limits" | "left"> & {
   failure?: Failure | null;
   usage?: Usage | null;
+  waiting?: { reason: string; until?: string | null } | null;
+  limits?: { tokens?: number; cost_usd?: number } | null;
 };
 export type JobStatus = Job["status"];
 

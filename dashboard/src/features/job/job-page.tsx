@@ -63,6 +63,12 @@ function JobView({ job }: { readonly job: Job }) {
           </span>
         </p>
         <Waiting job={job} now={now} />
+        {job.follow_up_of ? (
+          <p className="small">
+            Another commit on the pull request of <Link to={`/r/${job.follow_up_of}`}>this job</Link>, after what was
+            said of it.
+          </p>
+        ) : null}
       </PageHead>
       {job.pr_url && job.status === "success" ? (
         <p className="banner tone-good spread">
@@ -138,6 +144,19 @@ function useNow(running: boolean): number {
 function Waiting({ job, now }: { readonly job: Job; readonly now: number }) {
   if (TERMINAL.includes(job.status)) return null;
   if (job.cancel_requested) return <p className="small">Cancelling: the runner stops within seconds.</p>;
+  if (job.waiting) {
+    return (
+      <p className="small wrap">
+        Waiting: <Untrusted text={job.waiting.reason} />
+        {job.waiting.until ? (
+          <>
+            , until <Time at={job.waiting.until} />
+          </>
+        ) : null}
+        .
+      </p>
+    );
+  }
   if (job.not_before && Date.parse(job.not_before) > now) {
     return (
       <p className="small wrap">
@@ -154,7 +173,8 @@ function costOf(job: Job, events: readonly JobEvent[]): string {
   const usage = TERMINAL.includes(job.status) ? job.usage : (events.at(-1)?.usage ?? job.usage);
   if (!usage || usage.requests === 0) return "";
   const tokens = (usage.input_tokens + usage.output_tokens).toLocaleString("en");
-  const dollars = usage.cost_usd > 0 ? `, $${usage.cost_usd.toFixed(2)}` : "";
+  const most = job.limits?.cost_usd ? ` of $${job.limits.cost_usd.toFixed(2)}` : "";
+  const dollars = usage.cost_usd > 0 ? `, $${usage.cost_usd.toFixed(2)}${most}` : "";
   return ` · ${plural(usage.requests, "model request")}, ${tokens} tokens${dollars}`;
 }
 

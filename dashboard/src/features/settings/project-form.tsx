@@ -1,5 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import { useState, type ReactNode } from "react";
 import * as queries from "@/api/queries";
 import { useMay } from "@/api/session";
 import type { Project } from "@/api/types";
@@ -7,32 +7,25 @@ import { Refused } from "@/components/states";
 import { toast } from "@/components/toast";
 import { Button } from "@/components/ui";
 import { call } from "@/lib/http";
+import { bodyOf, fieldsOf, type Fields } from "./project-fields";
 
-/** The project's name, the repository of its fixes, which runner makes them, and how many at once. */
+/** The project's name, where its fixes go, who makes them, and what they may spend. */
 export function ProjectForm({ project }: { readonly project: Project }) {
   const client = useQueryClient();
   const blocked = useMay()("admin");
   const runners = useQuery(queries.runners()).data ?? [];
-  const [name, setName] = useState(project.name);
-  const [repo, setRepo] = useState(project.default_repo_url ?? "");
-  const [runner, setRunner] = useState(project.runner ?? "");
-  const [concurrency, setConcurrency] = useState(project.concurrency ? String(project.concurrency) : "");
+  const [fields, setFields] = useState(() => fieldsOf(project));
   const save = useMutation({
-    mutationFn: () =>
-      call("PATCH", `/projects/${project.id}`, {
-        body: {
-          name,
-          default_repo_url: repo || null,
-          runner: runner || null,
-          concurrency: concurrency ? Number(concurrency) : null,
-        },
-      }),
+    mutationFn: () => call("PATCH", `/projects/${project.id}`, { body: bodyOf(project, fields) }),
     onSuccess: () => {
       toast("Project saved");
       void client.invalidateQueries({ queryKey: ["projects"] });
     },
   });
-  const names = [...new Set([...runners.map((one) => one.runner), ...(runner ? [runner] : [])])];
+  const set = (name: keyof Fields) => (value: string) => {
+    setFields((old) => ({ ...old, [name]: value }));
+  };
+  const names = [...new Set([...runners.map((one) => one.runner), ...(fields.runner ? [fields.runner] : [])])];
   return (
     <form
       className="stack"
@@ -44,58 +37,74 @@ export function ProjectForm({ project }: { readonly project: Project }) {
       <p className="small muted">
         Id <code>{project.id}</code>
       </p>
-      <label className="field">
-        Name
-        <input
-          value={name}
-          required
-          maxLength={200}
-          onChange={(event) => {
-            setName(event.target.value);
-          }}
-        />
-      </label>
-      <label className="field">
-        Repository of its fixes
-        <input
-          value={repo}
-          placeholder="https://github.com/owner/name"
-          onChange={(event) => {
-            setRepo(event.target.value);
-          }}
-        />
-        <span className="small muted">Used when neither the cluster nor its plan names one.</span>
-      </label>
-      <label className="field">
-        Runner
-        <select
-          value={runner}
-          onChange={(event) => {
-            setRunner(event.target.value);
-          }}
-        >
-          <option value="">the default one</option>
-          {names.map((one) => (
-            <option key={one} value={one}>
-              {one}
-            </option>
-          ))}
-        </select>
-      </label>
-      <label className="field">
-        Fixes at once
-        <input
+      <Text label="Name" value={fields.name} set={set("name")} required maxLength={200} />
+      <Text
+        label="Repository of its fixes"
+        value={fields.repo}
+        set={set("repo")}
+        placeholder="https://github.com/owner/name"
+      >
+        Used when neither the cluster nor its plan names one.
+      </Text>
+      <Choice
+        label="Runner"
+        value={fields.runner}
+        set={set("runner")}
+        none="the default one"
+        options={names.map((one) => [one, one])}
+      />
+      <Choice
+        label="Where the token may not write"
+        value={fields.fork}
+        set={set("fork")}
+        none="as the runner is set"
+        options={[
+          ["auto", "push to a fork"],
+          ["never", "never fork: the fix fails and says so"],
+        ]}
+      />
+      <Text
+        label="Fixes at once"
+        value={fields.concurrency}
+        set={set("concurrency")}
+        type="number"
+        min={1}
+        max={1000}
+        placeholder="the default"
+      >
+        More wait in the queue.
+      </Text>
+      <Text
+        label="Answers to reviews"
+        value={fields.followUps}
+        set={set("followUps")}
+        type="number"
+        min={0}
+        max={10}
+        placeholder="never"
+      >
+        How often a review or a failing check of one pull request starts another commit on it.
+      </Text>
+      <div className="row budget">
+        <Text
+          label="Dollars a day"
+          value={fields.usdDay}
+          set={set("usdDay")}
           type="number"
-          min={1}
-          max={1000}
-          value={concurrency}
-          placeholder="the default"
-          onChange={(event) => {
-            setConcurrency(event.target.value);
-          }}
+          min={0}
+          step="any"
+          placeholder="no limit"
         />
-        <span className="small muted">More wait in the queue; this bounds what the project can spend at a time.</span>
-      </label>
+        <Text
+          label="Dollars a month"
+          value={fields.usdMonth}
+          set={set("usdMonth")}
+          type="number"
+          min={0}
+          step="any"
+          placeholder="no limit"
+        />
+      </div>
       <Refused error={save.error} />
       <div>
         <Button kind="primary" type="submit" busy={save.isPending} blocked={blocked}>
@@ -103,5 +112,57 @@ export function ProjectForm({ project }: { readonly project: Project }) {
         </Button>
       </div>
     </form>
+  );
+}
+
+interface TextProps extends Omit<React.InputHTMLAttributes<HTMLInputElement>, "onChange" | "value"> {
+  readonly label: string;
+  readonly value: string;
+  readonly set: (value: string) => void;
+  readonly children?: ReactNode;
+}
+
+function Text({ label, set, children, ...rest }: TextProps) {
+  return (
+    <label className="field">
+      {label}
+      <input
+        {...rest}
+        onChange={(event) => {
+          set(event.target.value);
+        }}
+      />
+      {children ? <span className="small muted">{children}</span> : null}
+    </label>
+  );
+}
+
+interface ChoiceProps {
+  readonly label: string;
+  readonly value: string;
+  readonly set: (value: string) => void;
+  /** What it means to choose nothing. */
+  readonly none: string;
+  readonly options: readonly (readonly [value: string, label: string])[];
+}
+
+function Choice({ label, value, set, none, options }: ChoiceProps) {
+  return (
+    <label className="field">
+      {label}
+      <select
+        value={value}
+        onChange={(event) => {
+          set(event.target.value);
+        }}
+      >
+        <option value="">{none}</option>
+        {options.map(([one, name]) => (
+          <option key={one} value={one}>
+            {name}
+          </option>
+        ))}
+      </select>
+    </label>
   );
 }
