@@ -49,7 +49,8 @@ HOSTILE = (
 REPORTS: tuple[tuple[str, str], ...] = (
     ("<script>document.title='owned'</script> breaks the \u202eelbat", "<img src=x onerror=alert(1)> " * 20),
     ("Password reset mail never arrives", "I asked for a new password five times. Nothing came, no spam either."),
-    ("Reset link for the password is not sent", "The page says a mail was sent, nothing comes. Tried two addresses."),
+    ("Cart badge keeps its number", "I emptied the basket, the little red circle still shows three."),
+    ("Phone numbers with a plus are refused", "The address form wants digits only, so foreign numbers do not work."),
     ("Search shows no result for words with an umlaut", "Searching for Möbel gives nothing, Mobel gives 12 results."),
     ("Newsletter form shows a blank page", "After entering my address and pressing Subscribe the page stays white."),
     ("PDF invoice is empty on Safari", "The download of the invoice is a PDF with a white page. Chrome works."),

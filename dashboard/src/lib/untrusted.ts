@@ -21,6 +21,13 @@ export function reveal(text: string): Piece[] {
   return pieces;
 }
 
+/** The same as plain text, for labels that are only heard. */
+export function revealed(text: string): string {
+  return reveal(text)
+    .map((piece) => (piece.hidden ? ` ${piece.text} ` : piece.text))
+    .join("");
+}
+
 /** The address when it is http(s) or a path of ours, else undefined: `javascript:` and the like never become a link. */
 export function safeHref(address: string | null | undefined): string | undefined {
   if (!address) return undefined;

@@ -1,6 +1,7 @@
 import { useState } from "react";
 import type { Feedback } from "@/api/types";
 import { sourceName } from "@/components/icons";
+import { revealed } from "@/lib/untrusted";
 import { Badge, Button, OutLink, Time, Untrusted } from "@/components/ui";
 
 interface Props {
@@ -32,7 +33,12 @@ export function ReportCard({ item, here, chosen, blocked, onChoose, onMove, titl
             <Untrusted text={item.title} />
           </strong>
         </label>
-        <Button kind="quiet" blocked={blocked} onClick={onMove} aria-label={`Belongs elsewhere: ${item.title}`}>
+        <Button
+          kind="quiet"
+          blocked={blocked}
+          onClick={onMove}
+          aria-label={`Belongs elsewhere: ${revealed(item.title)}`}
+        >
           Belongs elsewhere
         </Button>
       </div>

@@ -6,6 +6,7 @@ import { SourceTiles } from "@/components/icons";
 import type { TriageAct } from "@/components/triage/dialogs";
 import { Badge, Button, OutLink, StatusBadge, Time, TrustBadge, Untrusted } from "@/components/ui";
 import { plural } from "@/lib/plural";
+import { revealed } from "@/lib/untrusted";
 
 const SEVERITY: Record<string, string> = { critical: "bad", high: "warn", low: "muted" };
 
@@ -23,11 +24,12 @@ interface Props {
 export const ClusterRow = memo(function ClusterRow({ cluster, here, chosen, index, onHere, onChoose, onAct }: Props) {
   const blocked = useMay()("triager");
   const title = cluster.title || "Untitled";
+  const said = revealed(title);
   return (
     <li className={here ? "cluster cluster-at" : "cluster"} onFocus={() => onHere(index)}>
       <label className="cluster-choose">
         <input type="checkbox" checked={chosen} onChange={() => onChoose(cluster.id)} />
-        <span className="visually-hidden">Choose {title} for a merge</span>
+        <span className="visually-hidden">Choose {said} for a merge</span>
       </label>
       <span className={`cluster-count severity-${cluster.severity}`} title={plural(cluster.count, "report")}>
         <strong>{cluster.count.toLocaleString("en")}</strong>
@@ -66,13 +68,13 @@ export const ClusterRow = memo(function ClusterRow({ cluster, here, chosen, inde
         </p>
       </div>
       <div className="cluster-acts row">
-        <NextStep cluster={cluster} title={title} />
+        <NextStep cluster={cluster} title={said} />
         {cluster.status === "dismissed" ? null : (
           <>
             <Button
               kind="quiet"
               blocked={blocked}
-              aria-label={`Snooze ${title}`}
+              aria-label={`Snooze ${said}`}
               onClick={() => {
                 onAct(index, "snooze");
               }}
@@ -82,7 +84,7 @@ export const ClusterRow = memo(function ClusterRow({ cluster, here, chosen, inde
             <Button
               kind="quiet"
               blocked={blocked}
-              aria-label={`Dismiss ${title}`}
+              aria-label={`Dismiss ${said}`}
               onClick={() => {
                 onAct(index, "dismiss");
               }}
