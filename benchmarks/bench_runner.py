@@ -41,6 +41,7 @@ MEGABYTES, FILES, RUNS = 50, 2_000, 9
 JOBS, SLOTS = 200, 20
 NO_MODEL = "http://127.0.0.1:9/v1"
 STAMP = "date +%s.%N"
+CHECK = "grep -q 'a + b' shop/pricing.py"
 
 
 class Timed:
@@ -150,7 +151,7 @@ async def crowd(bus: NatsBus, url: str, folder: Path) -> None:
         held.push_async_callback(runner.kill)
         at = Rig(bus, make_kit(bus, folder / "data", ScriptedAgent(FIX), NO_MODEL), repo, folder / "data")
         for number in range(JOBS):
-            await at.start(f"J{number}", plan=at.plan(test_command="grep -q 'a + b' shop/pricing.py"))
+            await at.start(f"J{number}", plan=at.plan(test_command=CHECK), force=True)
         jobs = await eventually(lambda: _ended(at), within=1_800)
         _tell_crowd(jobs, _peak(runner.pid))
 

@@ -191,6 +191,8 @@ async def _watch(running: Running, launch: Launch) -> None:
     while True:
         await asyncio.sleep(WATCH_SECONDS)
         before = clock()
+        if running.cgroup is not None and not _alive(running.process.pid):
+            running.cgroup.sweep()  # without a namespace a child that stayed would hold the pipes for ever
         if await asyncio.to_thread(files.disk_usage, *launch.watched) > launch.limits.disk_bytes:
             return running.kill("disk")
         inner = running.inner_pid() if running.cgroup is None else None

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import os
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
@@ -59,6 +60,14 @@ async def test_a_command_sees_its_own_environment_and_no_other(sandbox: Sandbox)
     seen = dict(line.partition("=")[::2] for line in done.stdout.decode().splitlines())
     assert (seen["COLOUR"], seen["HOME"]) == ("green", "/elsewhere")
     assert set(seen) <= {"COLOUR", "HOME", "PATH", "TMPDIR", "LANG", "USER", "PWD"}
+
+
+async def test_no_process_inside_shows_anything_of_the_runner_s_environment(sandbox: Sandbox) -> None:
+    """Not even the first one, which the runner started (proc(5): ``environ`` is as at the process's start)."""
+    done = await shell(sandbox, "cat /proc/*/environ 2> /dev/null | tr '\\0' '\\n' | cut -d= -f1 | sort -u")
+    known = {"PATH", "HOME", "PWD", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE", "USER", "SHLVL", "_", "OLDPWD", "HOSTNAME"}
+    ours = {name for name in os.environ if name.encode() in done.stdout.split()}
+    assert ours <= known, ours - known
 
 
 async def test_a_command_starts_in_the_workspace_with_its_input_given_and_closed(sandbox: Sandbox) -> None:

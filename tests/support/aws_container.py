@@ -43,7 +43,7 @@ class Container:
         for port in ports:
             argv = [python, "-I", "-S", "/run/relay.py", f"/run/doors/{port}.sock", str(port), *argv]
         self._process = subprocess.Popen(
-            [*self._bubblewrap(environ), "--", *argv],
+            [*self._bubblewrap(environ), "--", *argv], env={"PATH": os.defpath},
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
         self._reader = threading.Thread(target=self._read, args=(said,), daemon=True)

@@ -107,7 +107,10 @@ async def log_is_whole(bus: Bus, job: Job, read: Sequence[tuple[int, LogChunk]])
     for _, chunk in stored:
         assert chunk.first == expected.get(chunk.attempt, 0), f"{_where(job)}: gap or repeat in {chunk.attempt}"
         expected[chunk.attempt] = chunk.first + len(chunk.lines)
-    assert [number for number, _ in read] == [number for number, _ in stored], f"{_where(job)}: the reader missed some"
+    seen, there = [number for number, _ in read], [number for number, _ in stored]
+    missed = sorted(set(there) - set(seen))
+    told = f"{len(seen)} of {len(there)} chunks read, missed {missed[:5]}, last {there[-1:]}"
+    assert seen == there, f"{_where(job)}: {told}"
     assert list(read) == stored
     if job.status == "success":
         last = [chunk for _, chunk in stored if chunk.attempt == job.attempt]

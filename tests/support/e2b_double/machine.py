@@ -67,7 +67,7 @@ class Machine:
             self._relay = await asyncio.start_unix_server(self._pass_on, self._folder / "run" / "door.sock")
             argv = [python, "-I", "-S", "/run/relay.py", "/run/vm/door.sock", str(self._door), *argv]
         self._outer = await asyncio.create_subprocess_exec(
-            *self._bubblewrap(), "--", *argv,
+            *self._bubblewrap(), "--", *argv, env={"PATH": os.defpath},
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
         assert self._outer.stdout is not None
