@@ -27,8 +27,8 @@ class Config(msgspec.Struct, frozen=True):
     becomes a merge proposal. vectors False = words only.
     """
 
-    join: tuple[float, float, float] = (0.19, 0.22, 0.29)
-    young: tuple[float, float, float] = (0.1, 0.22, 0.29)
+    join: tuple[float, float, float] = (0.19, 0.26, 0.35)
+    young: tuple[float, float, float] = (0.1, 0.26, 0.35)
     first: int = 60
     settled: int = 1_000
     propose: float = 0.3
