@@ -14,6 +14,7 @@ from services.triage.engine.memo import decode, encode
 from services.triage.engine.reasons import explain
 from services.triage.engine.scoring import Fit, Scored, score
 from services.triage.engine.sites import Names, Sites, names_of
+from services.triage.engine.twins import Twins, key_of
 from services.triage.engine.types import Assignment, Proposal, Reason, Report, Suggestion
 from services.triage.engine.vectors import load_table
 
@@ -52,6 +53,7 @@ class Engine:
         self.models = scorer.load_models("dense" if table else "lexical")
         self.book = Book()
         self.sites = Sites()
+        self.twins = Twins()
         self._last: Entry | None = None
 
     # ---- reading
@@ -94,7 +96,9 @@ class Engine:
         scored = self._score(prepared)
         barred = self.book.barred(report.id)
         names = names_of(report)
-        given = self._given(report, barred) or self._same_site(report, names, barred)
+        words = key_of(report)
+        given = self._given(report, barred) or self._same_words(words, barred)
+        given = given or self._same_site(report, names, barred)
         limit = self.config.threshold(prepared.query.regime, len(self.book.ids))
         best = next((fit for fit in scored.clusters if fit.cluster not in barred), None)
         joined = best if given is None and best is not None and best.score >= limit else None
@@ -108,6 +112,7 @@ class Engine:
         candidates = self._candidates(scored)
         doc = self._store(prepared, scored, cluster)
         self.sites.add(doc, report, names)
+        self.twins.add(doc, words)
         self._notice(doc, scored, cluster, max(limit, self.config.propose))
         value = round(joined.score, 4) if joined else 1.0
         return Assignment(
@@ -134,6 +139,14 @@ class Engine:
                     "fingerprint", f"{report.source or 'its source'} groups it with {self.book.ids[doc]}", 1.0
                 )
                 return self.book.clusters.of[doc], reason
+        return None
+
+    def _same_words(self, words: int | None, barred: set[str]) -> tuple[str, Reason] | None:
+        """The cluster of the latest report that says the same."""
+        for doc in self.twins.of(words):
+            cluster = self.book.clusters.of.get(doc)
+            if cluster is not None and cluster not in barred:
+                return cluster, Reason("title", f"says the same, word for word, as {self.book.ids[doc]}", 1.0)
         return None
 
     def _same_site(self, report: Report, names: Names, barred: set[str]) -> tuple[str, Reason] | None:
@@ -246,6 +259,7 @@ class Engine:
             doc = engine.index.add(entry if entry is not None else engine._reread(report))
             engine.book.register(report.id, report.source, report.fingerprint, doc, cluster)
             engine.sites.add(doc, report, names_of(report))
+            engine.twins.add(doc, key_of(report))
         engine.book.clusters.touched.update(name for name in touched if name in engine.book.clusters.members)
         return engine
 
