@@ -26,7 +26,7 @@ export function SimilarWork({ similar, here, busy, anyway, leave }: Props) {
               <OutLink href={one.pr_url}>A pull request</OutLink>
             ) : (
               <Link to={`/r/${one.job_id}`}>A fix</Link>
-            )}{" "}
+            )}
             {one.cluster_id === here ? null : (
               <>
                 {" "}

@@ -1,10 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
-import { useEffect, useMemo } from "react";
+import { useEffect, useMemo, useRef } from "react";
 import { Link, useNavigate, useSearchParams } from "react-router";
 import * as queries from "@/api/queries";
 import type { Cluster } from "@/api/types";
 import { Empty, Loaded } from "@/components/states";
 import { PageHead } from "@/components/ui";
+import { useTyped } from "@/lib/typed";
 import { ClusterList } from "./cluster-list";
 import { FirstSteps } from "./first-steps";
 import { Proposals } from "./proposals";
@@ -65,12 +66,20 @@ interface FindProps {
 
 function Find({ value, set }: FindProps) {
   const navigate = useNavigate();
+  const field = useRef<HTMLInputElement>(null);
+  const [text, change] = useTyped(
+    value,
+    (next) => {
+      set("q", next);
+    },
+    field,
+  );
   return (
     <form
       role="search"
       onSubmit={(event) => {
         event.preventDefault();
-        if (value.trim()) void navigate(`/find?q=${encodeURIComponent(value)}`);
+        if (text.trim()) void navigate(`/find?q=${encodeURIComponent(text)}`);
       }}
     >
       <label>
@@ -79,9 +88,10 @@ function Find({ value, set }: FindProps) {
           id="inbox-search"
           type="search"
           placeholder="Filter, Enter: all reports"
-          value={value}
+          ref={field}
+          value={text}
           onChange={(event) => {
-            set("q", event.target.value);
+            change(event.target.value);
           }}
         />
       </label>

@@ -2,6 +2,7 @@ import { memo, type RefObject } from "react";
 import type { Connection } from "@/api/live";
 import { Button } from "@/components/ui";
 import { url } from "@/lib/http";
+import { useTyped } from "@/lib/typed";
 
 interface Props {
   readonly jobId: string;
@@ -73,6 +74,7 @@ export const LogBar = memo(function LogBar(props: Props) {
 });
 
 function Find({ find, query, setQuery, hit, hits, step }: Props) {
+  const [text, change] = useTyped(query, setQuery, find);
   return (
     <>
       <label className="log-find">
@@ -81,9 +83,9 @@ function Find({ find, query, setQuery, hit, hits, step }: Props) {
           ref={find}
           type="search"
           placeholder="Search the log"
-          value={query}
+          value={text}
           onChange={(event) => {
-            setQuery(event.target.value);
+            change(event.target.value);
           }}
           onKeyDown={(event) => {
             if (event.key === "Enter") step(event.shiftKey ? -1 : 1);
