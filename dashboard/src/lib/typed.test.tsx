@@ -15,12 +15,12 @@ it("no letter is lost while the address lags behind", async () => {
   const { rerender } = render(<Field value="" send={(value) => sent.push(value)} />);
   await userEvent.type(screen.getByLabelText("Find"), "refund");
   rerender(<Field value="re" send={(value) => sent.push(value)} />); // an old address arrives late
-  expect((screen.getByLabelText("Find") as HTMLInputElement).value).toBe("refund");
+  expect(screen.getByLabelText<HTMLInputElement>("Find").value).toBe("refund");
   expect(sent.at(-1)).toBe("refund");
 });
 
 it("follows the address when nobody types", () => {
   const { rerender } = render(<Field value="a" send={() => undefined} />);
   rerender(<Field value="b" send={() => undefined} />);
-  expect((screen.getByLabelText("Find") as HTMLInputElement).value).toBe("b");
+  expect(screen.getByLabelText<HTMLInputElement>("Find").value).toBe("b");
 });
