@@ -3,7 +3,7 @@ after the last sequence seen whenever a message is missing, it falls silent, or 
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -105,6 +105,7 @@ class Session:
     def __init__(self, link: Link, view: View, after: int, snapshot: bool) -> None:
         self._link, self._view, self._after, self._snapshot = link, view, after, snapshot
         self._name = f"follow-{link.service}-{ids.new_id()}"
+        self._deliver = f"{link.prefix}.d.{self._name}"
         self._buffer: deque[Stored | CaughtUp] = deque()
         self._wake = asyncio.Event()
         self._last_seen = 0  # consumer sequence: contiguous, whatever the filters leave out
@@ -117,12 +118,11 @@ class Session:
 
     async def open(self) -> None:
         """Subscribe, then create the consumer; raises when the broker does not answer."""
-        deliver = f"{self._link.prefix}.d.{self._name}"
-        self._subscription = await self._link.subscribe(deliver, self._on_message)
+        self._subscription = await self._link.subscribe(self._deliver, self._on_message)
         self._link.on_reconnect.add(self._on_reconnect)
         self._active = asyncio.get_running_loop().time()
         try:
-            reply = await jetstream.call(self._link, self._verb(), self._request(deliver))
+            reply = await jetstream.call(self._link, self._verb(), self._request(self._deliver))
         except BaseException:
             await self.close()
             raise
@@ -209,16 +209,34 @@ class Session:
         headers = message.headers or {}
         if message.reply:  # flow control: the broker sends no more until this is answered
             self._flow_reply = message.reply
-        if stalled := headers.get("Nats-Consumer-Stalled"):
-            self._flow_reply = stalled
-        if self._flow_reply and len(self._buffer) < BUFFERED:
-            task = asyncio.get_running_loop().create_task(self._release())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        stalled = headers.get("Nats-Consumer-Stalled")
+        self._flow_reply = stalled or self._flow_reply
+        waits = bool(self._flow_reply)
+        if waits and len(self._buffer) < BUFFERED:
+            self._start(self._release())
         if int(headers.get("Nats-Last-Consumer", self._last_seen)) > self._last_seen:
             self._break("gap: a heartbeat tells of messages that did not arrive")
-        elif "Nats-Last-Consumer" in headers:
-            self._catch_up(self._after)  # idle: messages counted as pending are gone (purged or expired)
+        elif "Nats-Last-Consumer" in headers and not waits and not self._buffer and not self._caught_up:
+            self._start(self._look_again())
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _look_again(self) -> None:
+        """A silent broker is either slow, or what it counted as pending is gone (purged or expired): ask which.
+
+        Creating what exists with the same configuration changes nothing and tells the consumer's state.
+        """
+        seen = self._last_seen
+        try:
+            reply = await jetstream.call(self._link, self._verb(), self._request(self._deliver))
+        except BusError as error:  # the next heartbeat asks again
+            log.debug("follow.unknown_end", stream=self._view.stream, reason=str(error))
+            return
+        if reply.num_pending == 0 and self._last_seen == seen:
+            self._catch_up(self._after)
 
     async def _release(self) -> None:
         reply, self._flow_reply = self._flow_reply, ""

@@ -63,6 +63,21 @@ async def test_follow_has_no_gap_and_no_duplicate_over_a_killed_and_restarted_se
     assert found == list(range(900))
 
 
+async def test_a_reader_that_pauses_is_not_told_that_it_has_seen_everything(bus: NatsBus) -> None:
+    for number in range(12_000):  # more than the reader and the broker hold back between them
+        await bus.post("logs.p.j", b"%d" % number + b" " * 2000, msg_id=f"m{number}")
+    await bus.publish("logs.p.j", b"12000")
+    found: list[int] = []
+    async with aclosing(bus.follow("LOGS", ["logs.p.j"])) as items:
+        async for item in items:
+            if isinstance(item, CaughtUp):
+                break
+            found.append(int(item.data))
+            if len(found) == 1:
+                assert await bus.fetch("triage", expires=3.5) == []  # time for heartbeats of the consumer that waits
+    assert found == list(range(12_001))
+
+
 async def test_follow_reopens_soon_after_a_server_comes_back(nats: NatsServer, bus: NatsBus) -> None:
     found: list[int] = []
     following = asyncio.create_task(numbers(bus, 2, found))
