@@ -54,7 +54,7 @@ async def _commit(bench: Bench, base: Base) -> str:
 def _followed(plan: Plan, found: RepositorySettings) -> Plan:
     """The repository's word counts more than what the planner found, a person's edit of the plan more than both."""
     changes: dict[str, object] = {}
-    if found.setup and "setup_commands" not in plan.edited_fields:
+    if found.setup is not None and "setup_commands" not in plan.edited_fields:
         changes["setup_commands"] = list(found.setup)
     if found.test and "test_command" not in plan.edited_fields:
         changes["test_command"] = found.test

@@ -22,11 +22,11 @@ class BadSettings(ValueError):
 
 
 class RepositorySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``setup``: commands before the agent and before tests. ``test``: the command that must pass. ``protected``: paths
-    (``*`` matches within a folder and below) whose change waits for a person. ``network``: names that ``setup``
-    may reach beside the package registries."""
+    """``setup``: commands before the agent and before tests; empty for none, absent for the plan's. ``test``: the
+    command that must pass. ``protected``: paths (``*`` matches within a folder and below) whose change waits for a
+    person. ``network``: names that ``setup`` may reach beside the package registries."""
 
-    setup: Annotated[list[Command], Meta(max_length=20)] = []
+    setup: Annotated[list[Command], Meta(max_length=20)] | None = None
     test: Command | None = None
     protected: Annotated[list[Annotated[str, Meta(min_length=1, max_length=300)]], Meta(max_length=100)] = []
     network: Annotated[list[Host], Meta(max_length=50)] = []

@@ -12,7 +12,7 @@ _HISTORY = (
         "Prices, a cart and a checkout",
         ("README.md", "pyproject.toml", "shop", "tests/__init__.py"),
     ),
-    ("2026-11-18T15:30:00+00:00", "Test the checkout and the prices", ("tests",)),
+    ("2026-11-18T15:30:00+00:00", "Test the checkout and the prices", ("tests", ".soulcaster.yml")),
 )
 
 
