@@ -54,12 +54,21 @@ def _record(event: Create, now: datetime, rules: Rules) -> Job:
         request=slim,
         runner=request.runner or event.runner or rules.default_runner,
         max_attempts=rules.max_attempts,
+        bundle_key=_saved(event),
         branch=request.follow_up.branch if request.follow_up else messages.branch_of(request.job_id),
         phase_deadline=in_seconds(now, rules.queue, deadline),
         deadline=deadline,
         created_at=request.created_at,
         updated_at=now,
     )
+
+
+def _saved(event: Create) -> str | None:
+    """What the agent of the job being retried had done: a runner whose base it does not fit starts anew."""
+    prior, request = event.prior, event.request
+    if prior is None or request.approve_patch is not None or request.follow_up is not None:
+        return None
+    return prior.bundle_key if prior.request.repo_url == request.repo_url else None
 
 
 def _goes_on(event: Create) -> bool:

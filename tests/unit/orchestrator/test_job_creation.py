@@ -157,6 +157,17 @@ def test_a_retry_uses_the_plan_of_the_job_it_retries_when_the_cluster_has_none()
     assert (job.phase, job.plan_id) == ("queued", "plan-v5")
 
 
+def test_a_retry_goes_on_from_the_work_that_the_job_before_had_saved() -> None:
+    drive = Drive()
+    drive.running()
+    prior = drive.finish("failed", bundle_key="bundles/default/J1/2.bundle")
+    again = request("J2", retry_of="J1")
+    job = Drive().apply(Create(again, prior=prior, slot=True))
+    assert decode(render(job, job.outbox[0]) or b"", RunnerTask).resume_key == "bundles/default/J1/2.bundle"
+    elsewhere = structs.replace(again, repo_url="/other.git")
+    assert Drive().apply(Create(elsewhere, prior=prior, slot=True)).bundle_key is None
+
+
 def test_a_follow_up_works_on_the_pull_requests_branch_at_its_newest_commit() -> None:
     follow_up = FollowUp(
         of="J0", pr_url="u", number=7, branch="soulcaster/j0", round=1, reason="review", since=START, at=START
