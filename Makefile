@@ -11,7 +11,7 @@ BENCH_DATA ?= ../shared/bench
 # twice fails.
 pytest = $(BIN)/pytest -q $(1) || { echo "Once more, only what failed:"; $(BIN)/pytest -q --last-failed --last-failed-no-failures none $(1); }
 
-.PHONY: help setup docs demo test check format lint types imports unit integration chaos e2e page bench bench-clustering \
+.PHONY: help setup docs demo test check format lint types imports unit integration chaos e2e web page bench bench-clustering \
         bench-localization generate lock up clean compose-credentials
 
 help: ## this list
@@ -36,7 +36,7 @@ agents/node_modules/.ready: agents/package-lock.json
 dashboard/dist/.ready: dashboard/package-lock.json $(shell git ls-files dashboard/src dashboard/index.html dashboard/vite.config.ts 2>/dev/null)
 	@echo "Building the page into dashboard/dist"
 	@# import-x and its kind are kept out: npm's lock lacks their binaries for other systems, and npm ci then refuses.
-	@cd dashboard && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
+	@cd dashboard && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build -- --logLevel error
 	@touch $@
 
 demo: setup ## the main job on a sample repository: reports in, draft pull request out
@@ -45,7 +45,7 @@ demo: setup ## the main job on a sample repository: reports in, draft pull reque
 up: setup ## start everything on loopback, data in ./.soulcaster
 	@$(BIN)/soulcaster up
 
-test: setup check integration chaos e2e ## every test
+test: setup check web integration chaos e2e page ## every test
 
 check: .venv/.ready ## format, lint, types, import rules, unit and contract tests: under a minute
 	@$(BIN)/ruff format --check --quiet . || { echo "Run: make format"; exit 1; }
@@ -66,7 +66,10 @@ chaos: .venv/.ready agents/node_modules/.ready ## promises under kill -9
 e2e: setup ## a person at the terminal and in the browser
 	@$(call pytest,tests/e2e --ignore=tests/e2e/test_page.py)
 
-page: setup ## the page in Chromium: the main path by keyboard, axe, long logs, hostile texts (ten minutes)
+web: setup ## the page's types, lint, format and components
+	@cd dashboard && npm run --silent check && npm run --silent test -- --reporter=dot
+
+page: setup ## the page in Chromium: the main path by keyboard, axe, long logs, hostile texts (five minutes)
 	@$(call pytest,tests/e2e/test_page.py)
 
 bench: .venv/.ready ## measured claims as JSON lines
