@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 
 import pytest
@@ -27,9 +27,12 @@ BEAT = "setsid sh -c 'for i in $(seq 400); do date +%s%N > $HOME/beat; sleep 0.0
 
 @pytest_asyncio.fixture(params=sorted(PROVIDERS))
 async def provider(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[SandboxProvider]:
-    async with PROVIDERS[request.param](tmp_path / "sandboxes") as made:
+    async with AsyncExitStack() as around:
+        made = await around.enter_async_context(PROVIDERS[request.param](tmp_path / "sandboxes"))
         assert await made.probe() is None
         yield made
+        async with asyncio.timeout(30):  # of a test that was given up something may never end
+            await around.aclose()
 
 
 @pytest_asyncio.fixture
