@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import termios
@@ -28,6 +29,12 @@ class Shown:
         return _CONTROL.sub("", self.raw)
 
 
+def _at_its_own() -> None:
+    """Ctrl-C typed here becomes SIGINT there, also where the tests run in the background, which ignores it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
 def at_terminal(
     argv: Sequence[str | Path],
     *,
@@ -35,7 +42,7 @@ def at_terminal(
     cwd: Path,
     columns: int = 100,
     typed: Sequence[tuple[str, bytes]] = (),
-    within: float = 120.0,
+    within: float = 90.0,
 ) -> Shown:
     """Run at a terminal. ``typed``: (text to wait for, keys then typed), in order. Raises AssertionError after
     ``within`` seconds."""
@@ -49,7 +56,7 @@ def at_terminal(
         env={"TERM": "xterm-256color", **env},
         cwd=cwd,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # so that Ctrl-C typed here becomes SIGINT there
+        preexec_fn=_at_its_own,
     )
     os.close(slave)
     shown, waiting, searched = b"", list(typed), 0
