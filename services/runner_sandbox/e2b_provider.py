@@ -13,6 +13,7 @@ from e2b import AsyncSandbox, SandboxQuery
 from e2b.connection_config import ApiParams
 from e2b.sandbox.sandbox_api import SandboxInfo
 
+from runner_core.composing import model_door
 from runner_core.model_door import ModelDoor
 from runner_core.protocols import Found, Sandbox, SandboxError, SandboxSpec, Tag
 from runtime.ids import new_id
@@ -199,9 +200,7 @@ def from_settings(settings: Settings) -> E2bProvider:
         concurrency=settings.e2b_concurrency,
         creates_per_second=settings.e2b_creates_per_second,
     )
-    url = settings.model_proxy_public_url
-    door = ModelDoor(url, settings.model_proxy_host, settings.model_proxy_port) if url else None
-    return E2bProvider(account, door, Patience(ttl=settings.e2b_timeout_seconds))
+    return E2bProvider(account, model_door(settings), Patience(ttl=settings.e2b_timeout_seconds))
 
 
 def _unfit(public_url: str) -> Failure | None:
