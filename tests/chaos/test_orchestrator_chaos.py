@@ -7,8 +7,14 @@ forge that looks a branch up before it opens a pull request.
 import asyncio
 import contextlib
 import random
+import signal
+import sys
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
 
 from messaging.connection import NatsBus, connect
 from messaging.ports import BusError
@@ -16,7 +22,7 @@ from runtime.processes import Child
 from schemas import subjects
 from schemas.attempts import AttemptReply, RunnerTask
 from schemas.jobs import TERMINAL, Job
-from tests.integration.orchestrator.house import House, Runner, process
+from tests.integration.orchestrator.house import House, Runner, house, process
 from tests.support.eventually import eventually
 from tests.support.nats_server import NatsServer
 
@@ -24,6 +30,9 @@ JOBS = 30
 SLOTS = 6
 SEED = 20_261_123
 LEASE = 3.0
+LATE = "http://forge/late"  # what tests/chaos/sleeper.py says of its pull request
+ROOT = Path(__file__).parents[2]
+HANGS = 8  # the first attempt that is ready to publish becomes a zombie, and every eighth after it
 ENVIRON = {
     "LEASE_SECONDS": str(LEASE),
     "CLAIM_SECONDS": "4",
@@ -40,6 +49,13 @@ class Forge:
     def __init__(self) -> None:
         self.opened: Counter[str] = Counter()
         self.branches: dict[str, str] = {}
+        self.leaks: list[str] = []
+        self._ready = 0
+
+    def hangs(self) -> bool:
+        """Whether the attempt that is ready to publish now becomes a zombie: counted, not drawn, so that some do."""
+        self._ready += 1
+        return self._ready % HANGS == 1
 
     def publish(self, job: str, branch: str) -> str:
         if branch not in self.branches:
@@ -71,10 +87,11 @@ class Fate:
         for phase in ("checkout", "agent", "gating"):
             if self._dies() or not await self._go_on("heartbeat", task, phase=phase):
                 return
-        if self.draw.random() < 0.1 and not self.calm:
+        if self.forge.hangs():
             await self._hang(task)
             for operation in ("heartbeat", "publish"):
-                self.refused += not await self._go_on(operation, task)
+                await eventually(partial(self._refusal, operation, task), within=60)
+            self.refused += 1
             return
         if self._dies() or not await self._go_on("publish", task, bundle_key="bundles/x"):
             return
@@ -96,17 +113,25 @@ class Fate:
 
         await eventually(replaced, within=60)
 
+    async def _refusal(self, operation: str, task: RunnerTask) -> None:
+        """The orchestrator answers, and the answer is no."""
+        reply = await self._ask(operation, task)
+        if reply.answer != "lost":
+            self.forge.leaks.append(
+                f"{task.job_id}/{task.attempt}: {operation} of a zombie was answered {reply.answer}"
+            )
+
     async def _go_on(self, operation: str, task: RunnerTask, **changes: str) -> bool:
         """Ask as a real runner does: again until answered, but no longer than the lease."""
-
-        async def ask() -> AttemptReply:
-            with _told_as_assertion():
-                return await asyncio.wait_for(self.runner.call(operation, task, **changes), 2)
-
         try:
-            return (await eventually(ask, within=LEASE)).answer == "ok"
+            reply = await eventually(lambda: self._ask(operation, task, **changes), within=LEASE)
         except AssertionError:
             return False
+        return reply.answer == "ok"
+
+    async def _ask(self, operation: str, task: RunnerTask, **changes: str) -> AttemptReply:
+        with _told_as_assertion():
+            return await asyncio.wait_for(self.runner.call(operation, task, **changes), 2)
 
 
 @contextlib.contextmanager
@@ -134,7 +159,8 @@ async def test_every_job_ends_once_whatever_is_killed(nats: NatsServer, bus: Nat
             await eventually(lambda name=name: _ended(home, name), within=90)
         for name in names:
             await _judge(home, forge, name)
-        assert sum(fate.refused for fate in fates) > 0, "no zombie ever called: the test did not test it"
+        await eventually(lambda: sum(fate.refused for fate in fates) > 0, within=60)  # a zombie called: it was tested
+        assert forge.leaks == []
     finally:
         for task in work:
             task.cancel()
@@ -143,6 +169,38 @@ async def test_every_job_ends_once_whatever_is_killed(nats: NatsServer, bus: Nat
             await child.stop()
         for link in buses:
             await link.close()
+
+
+@pytest.mark.parametrize(("how", "answers"), [("frozen", ["ok"] + ["lost"] * 3), ("awake", ["ok"] * 4)])
+async def test_what_a_process_asks_that_was_frozen_past_its_lease_is_refused(
+    how: str, answers: list[str], nats: NatsServer, bus: NatsBus
+) -> None:
+    """The fence alone: this runner does not know how long it was away, and insists."""
+    async with house(nats.url, lease_seconds=LEASE) as home:
+        name = await home.ask("FROZEN")
+        argv = [sys.executable, "-m", "tests.chaos.sleeper", nats.url, how]
+        sleeper = await Child.start("sleeper", argv, stdout=asyncio.subprocess.PIPE, cwd=ROOT)
+        try:
+            if how == "frozen":
+                await _finished_by_another(home, sleeper)
+                sleeper.signal(signal.SIGCONT)
+            assert sleeper.process.stdout is not None
+            said = await asyncio.wait_for(sleeper.process.stdout.read(), 60)
+        finally:
+            await sleeper.kill()
+        assert said.decode().split() == answers
+        record = await home.becomes(name, "success")
+        assert (record.attempt, record.pr_url) == ((2, "http://forge/FROZEN") if how == "frozen" else (1, LATE))
+
+
+async def _finished_by_another(home: House, sleeper: Child) -> None:
+    """The lease of the process that stands still runs out, and the next attempt does the whole job."""
+
+    def still() -> None:
+        assert Path(f"/proc/{sleeper.pid}/stat").read_text().rpartition(") ")[2].startswith("T")
+
+    await eventually(still, within=60)
+    await home.runner.succeed(await home.runner.take(within=60))
 
 
 async def _nemesis(nats: NatsServer, replicas: list[Child], draw: random.Random, home: House, names: list[str]) -> None:
