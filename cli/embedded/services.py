@@ -1,5 +1,6 @@
 """Which services an embedded instance runs, and with what environment. Pure."""
 
+import importlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,14 +13,12 @@ _PASSED_ON = (
     "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "LOG_LEVEL",
     "VIRTUAL_ENV", "PYTHONPATH", "OTEL_EXPORTER_OTLP_ENDPOINT",
 )  # fmt: skip
-_PREFIXED: dict[str, tuple[str, ...]] = {
-    "gateway": ("GITHUB_", "QUOTA_", "INGEST_", "CORS_", "PLAN_WAIT_"),
-    "orchestrator": ("CODING_AGENT_", "MAX_", "LIMIT_", "LEASE_", "RETRY_"),
-    "planner": ("PLANNER_", "GIT_TIMEOUT_", "GITHUB_", "MODEL_"),
-    "triage": ("DATABASE_", "CLUSTERING_", "NAMING_", "QUOTA_"),
-    "collector": ("GITHUB_", "REDDIT_", "POSTHOG_", "COLLECTOR_"),
-    "runner_sandbox": ("SANDBOX", "E2B_", "KILO", "OPENCODE_", "RUNNER_", "MODEL_", "GITHUB_", "AGENT"),
-}
+# What an instance decides itself. Of the rest a service gets what it reads.
+_DECIDED = frozenset((
+    "NATS_URL", "NATS_CREDS", "LOG_FORMAT", "HEALTH_PORT", "HEALTH_HOST", "HOST", "PORT", "PUBLIC_URL", "ENVIRONMENT",
+    "ADMIN_KEY", "ADMIN_KEY_FILE", "SOULCASTER_SECRET_KEY", "DEFAULT_PROJECT", "DASHBOARD_DIR", "DATA_DIR",
+    "OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL",
+))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,7 @@ class Instance:
 def environment(service: str, instance: Instance, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The whole environment of one service: nothing that it does not need, secrets only where they are used."""
     passed = {name: environ[name] for name in _PASSED_ON if name in environ}
-    passed |= {k: v for k, v in environ.items() if k.startswith(_PREFIXED[service])}
+    passed |= {name: environ[name] for name in _settings_of(service) - _DECIDED if name in environ}
     layout = instance.layout
     common = {
         "PYTHONUNBUFFERED": "1",
@@ -87,6 +86,11 @@ def environment(service: str, instance: Instance, environ: Mapping[str, str] = o
         "DEFAULT_PROJECT": DEFAULT_PROJECT,
     }
     return passed | common | _own(service, instance, environ)
+
+
+def _settings_of(service: str) -> frozenset[str]:
+    settings = importlib.import_module(f"services.{service}.settings").Settings
+    return frozenset(name.upper() for name in settings.__struct_fields__)
 
 
 def _own(service: str, instance: Instance, environ: Mapping[str, str]) -> dict[str, str]:
