@@ -180,7 +180,8 @@ def _count(request: web.Request, response: web.StreamResponse, seconds: float) -
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _PAGES: Final = frozenset(
     {
-        *("/clusters", "/clusters/{cluster_id}", "/feedback", "/feedback/{feedback_id}", "/jobs", "/jobs/{job_id}"),
+        *("/clusters", "/clusters/{cluster_id}", "/clusters/{cluster_id}/plan", "/proposals"),
+        *("/feedback", "/feedback/{feedback_id}", "/jobs", "/jobs/{job_id}"),
         *("/runners", "/dead-letters", "/projects", "/stats", "/keys"),
     }
 )

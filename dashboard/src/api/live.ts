@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { readEvents, type StreamEvent } from "@/lib/event-stream";
 import { url } from "@/lib/http";
 
 export type Connection = "connecting" | "live" | "reconnecting" | "ended";
@@ -14,9 +15,9 @@ const HIDDEN_MS = 30_000;
 const AGAIN_MS = 2000;
 
 /**
- * One server-sent event stream. The browser reconnects by itself with the last id, so nothing is missed or repeated;
- * when it gives up (an error status, a restart behind a proxy) the stream is opened again from the last id seen.
- * A page that stays hidden gives its connection back: a browser has six per host for all of its tabs.
+ * One server-sent event stream. When it is cut (a restart, a proxy, an error status, silence) it is opened again from
+ * the last id seen, so nothing is missed or repeated. A page that stays hidden gives its connection back: a browser has
+ * six per host for all of its tabs.
  */
 export function useStream(path: string, { onEvent, names, enabled = true }: StreamOptions): Connection {
   const [connection, setConnection] = useState<Connection>("connecting");
@@ -38,9 +39,10 @@ export function useStream(path: string, { onEvent, names, enabled = true }: Stre
 }
 
 class Follower {
-  private source: EventSource | undefined;
+  private reading: AbortController | undefined;
   private timer: number | undefined;
   private last: string | undefined;
+  private pause = AGAIN_MS;
   private over = false;
 
   constructor(
@@ -50,55 +52,75 @@ class Follower {
     private readonly event: (data: string, name: string, id: string) => void,
   ) {
     document.addEventListener("visibilitychange", this.looked);
-    this.open();
+    window.addEventListener("online", this.looked);
+    void this.open();
   }
 
   close(): void {
     this.over = true;
-    this.source?.close();
+    this.reading?.abort();
     window.clearTimeout(this.timer);
     document.removeEventListener("visibilitychange", this.looked);
+    window.removeEventListener("online", this.looked);
     report(this.path, undefined);
   }
 
-  private open(): void {
-    const source = new EventSource(url(this.path, { after: this.last }), { withCredentials: true });
-    this.source = source;
-    source.onopen = () => {
-      this.say("live");
-    };
-    source.onerror = () => {
-      if (this.over) return;
-      this.say("reconnecting");
-      if (source.readyState === EventSource.CLOSED) {
-        this.timer = window.setTimeout(() => {
-          this.open();
-        }, AGAIN_MS);
-      }
-    };
-    for (const name of this.names) source.addEventListener(name, this.received(name));
-    source.addEventListener("end", () => {
-      this.say("ended");
-      this.close();
-    });
+  private async open(): Promise<void> {
+    const reading = new AbortController();
+    this.reading = reading;
+    const end = await readEvents(url(this.path, { after: this.last }), {
+      signal: reading.signal,
+      opened: () => {
+        this.say("live");
+      },
+      event: this.received,
+      retry: (ms) => {
+        this.pause = ms;
+      },
+    }).catch(() => "cut" as const); // no gateway, no network, silence: all of them are waited out
+    if (this.over || reading.signal.aborted) return;
+    this.reading = undefined;
+    if (end === "over") this.finish();
+    else this.again();
   }
 
-  private received(name: string) {
-    return (event: MessageEvent<string>): void => {
-      this.last = event.lastEventId || this.last;
-      this.event(event.data, name, event.lastEventId);
-    };
+  private again(): void {
+    this.say("reconnecting");
+    this.timer = window.setTimeout(() => {
+      void this.open();
+    }, this.pause);
   }
 
+  private finish(): void {
+    this.say("ended");
+    this.close();
+  }
+
+  private readonly received = ({ name, data, id }: StreamEvent): void => {
+    this.last = id || this.last;
+    if (name === "end") this.finish();
+    else if (this.names.includes(name)) this.deliver(data, name, id);
+  };
+
+  /** A defect in what the page does with an event is told as one; it does not end the stream. */
+  private deliver(data: string, name: string, id: string): void {
+    try {
+      this.event(data, name, id);
+    } catch (error) {
+      reportError(error);
+    }
+  }
+
+  /** Looked at again, or on the network again: nobody wants to wait for the timer. */
   private readonly looked = (): void => {
     window.clearTimeout(this.timer);
     if (document.hidden) {
       this.timer = window.setTimeout(() => {
-        this.source?.close();
-        this.source = undefined;
+        this.reading?.abort();
+        this.reading = undefined;
       }, HIDDEN_MS);
-    } else if (!this.source || this.source.readyState === EventSource.CLOSED) {
-      this.open();
+    } else if (!this.reading) {
+      void this.open();
     }
   };
 

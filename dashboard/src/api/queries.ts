@@ -28,6 +28,8 @@ export const cluster = (id: string) =>
     queryFn: () => call<types.ClusterDetail>("GET", `/clusters/${id}`, { params: { limit: 500 } }),
     placeholderData: keepPreviousData,
   });
+export const feedback = (id: string) =>
+  queryOptions({ queryKey: ["feedback", id], queryFn: () => call<types.Feedback>("GET", `/feedback/${id}`) });
 export const history = (id: string) =>
   queryOptions({
     queryKey: ["cluster", id, "history"],

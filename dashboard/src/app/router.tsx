@@ -1,6 +1,7 @@
 import { createBrowserRouter } from "react-router";
 import { InboxPage } from "@/features/inbox/inbox-page";
 import { Crash } from "./crash";
+import { DATA_ADDRESSES } from "./data-addresses";
 import { NotFound } from "./not-found";
 import { Shell } from "./shell";
 
@@ -45,6 +46,7 @@ export const router = createBrowserRouter([
             path: "settings",
             lazy: async () => ({ Component: (await import("@/features/settings/settings-page")).SettingsPage }),
           },
+          ...DATA_ADDRESSES,
           { path: "*", element: <NotFound /> },
         ],
       },

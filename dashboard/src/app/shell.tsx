@@ -7,6 +7,7 @@ import { useMay, useSession } from "@/api/session";
 import { Icon } from "@/components/icons";
 import { Toasts } from "@/components/toasts";
 import { SignInGate } from "@/features/session/sign-in";
+import { useBatched } from "@/lib/batched";
 import { ProjectChoice } from "./project-choice";
 import { PAGES, Shortcuts } from "./shortcuts";
 
@@ -97,24 +98,21 @@ function Stuck() {
   return count > 0 ? <span className="count">{count}</span> : null;
 }
 
-/** The project-wide stream: an event marks what it touches as old, so that it is read again. A job's page has its own. */
+/**
+ * The project-wide stream: an event marks what it touches as old, so that it is read again. Events that come together
+ * are one reading. A job's page has its own stream.
+ */
 function useProjectEvents(enabled: boolean): void {
   const client = useQueryClient();
+  const refresh = useBatched((keys: readonly string[]) => {
+    for (const key of new Set(keys)) void client.invalidateQueries({ queryKey: JSON.parse(key) as string[] });
+  });
   const onEvent = useCallback(
     (data: string, name: string) => {
-      const event = JSON.parse(data) as { cluster_id?: string; id?: string; job_id?: string };
-      const old = (...queryKey: string[]): void => {
-        void client.invalidateQueries({ queryKey });
-      };
-      if (name === "hello") return;
-      if (name === "plan") old("plan", event.cluster_id ?? "");
-      if (name === "job") old("jobs");
-      if (name === "job") old("job", event.job_id ?? "");
-      if (name !== "plan") old("clusters");
-      if (name === "cluster") old("stats");
-      old("cluster", name === "cluster" ? (event.id ?? "") : (event.cluster_id ?? ""));
+      const event = JSON.parse(data) as ProjectEvent;
+      for (const key of touched(name, event)) refresh(JSON.stringify(key));
     },
-    [client],
+    [refresh],
   );
   const connection = useStream("/events", { onEvent, names: ["hello", "job", "cluster", "plan"], enabled });
   const lost = useRef(false);
@@ -127,6 +125,20 @@ function useProjectEvents(enabled: boolean): void {
       void client.invalidateQueries();
     }
   }, [connection, client]);
+}
+
+interface ProjectEvent {
+  readonly cluster_id?: string;
+  readonly id?: string;
+  readonly job_id?: string;
+}
+
+/** Keys of the queries that an event makes old. */
+function touched(name: string, event: ProjectEvent): string[][] {
+  const cluster = ["cluster", (name === "cluster" ? event.id : event.cluster_id) ?? ""];
+  if (name === "plan") return [["plan", event.cluster_id ?? ""], cluster];
+  if (name === "job") return [["jobs"], ["job", event.job_id ?? ""], ["clusters"], cluster];
+  return name === "cluster" ? [["clusters"], ["stats"], cluster] : [];
 }
 
 /** After a navigation the keyboard and the screen reader start at the page, not in the menu. */

@@ -35,12 +35,17 @@ async def test_the_dashboard_is_served_to_browsers_and_data_to_programs(
     (tmp_path / "leak").symlink_to("/etc/passwd")
     built = msgspec.structs.replace(settings, dashboard_dir=str(tmp_path))
     async with started(built, bus) as (_, client):
-        for path in ("/", "/clusters/c1", "/jobs", "/some/page"):
+        for path in ("/", "/clusters/c1", "/clusters/c1/plan", "/feedback/f1", "/jobs", "/jobs/j1", "/some/page"):
             answer = await client.get(path, headers=BROWSER)
             assert "dashboard" in await answer.text(), path
             assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
         assert (await (await client.get("/")).json())["status"] == "ok"
         assert await (await client.get("/jobs")).json() == []
+        scripted = {**BROWSER, "Sec-Fetch-Mode": "cors"}  # a script of a page asks for data, whatever it accepts
+        assert await (await client.get("/jobs", headers=scripted)).json() == []
+        for path in ("/clusters/c1/plan", "/jobs/j1"):
+            answer = await client.get(path, headers={"Accept": "*/*"})
+            assert (answer.status, answer.content_type) == (404, "application/problem+json"), path
         asset = await client.get("/assets/app.js")
         assert (asset.status, "immutable" in asset.headers["Cache-Control"]) == (200, True)
         for path in ("/leak", "/assets/%2e%2e/%2e%2e/etc/passwd", "/%2e%2e/secret", "/assets/none.js", "/a%00b"):

@@ -1,5 +1,6 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { useMemo, useRef, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
+import { useLocation } from "react-router";
 import { useMay } from "@/api/session";
 import type { ClusterDetail, ClustersChanged, Feedback } from "@/api/types";
 import { Refused } from "@/components/states";
@@ -15,10 +16,15 @@ import { ReportCard } from "./report-card";
 /** The reports of a cluster, why each is here, and taking some out into a cluster of their own. */
 export function Reports({ cluster }: { readonly cluster: ClusterDetail }) {
   const may = useMay()("triager");
+  const { hash } = useLocation();
   const box = useRef<HTMLUListElement>(null);
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const [moving, setMoving] = useState<Feedback | null>(null);
-  const [at, setAt] = useState(-1);
+  const [at, setAt] = useState(() => cluster.feedback_items.findIndex((item) => `#${item.id}` === hash));
+  const linked = useRef(at);
+  useEffect(() => {
+    if (linked.current >= 0) box.current?.children[linked.current]?.scrollIntoView({ block: "center" });
+  }, []);
   const split = useSplit(cluster.id, () => {
     setChosen(new Set());
   });

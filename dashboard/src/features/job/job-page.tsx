@@ -6,6 +6,7 @@ import * as queries from "@/api/queries";
 import { TERMINAL, type Job, type JobEvent } from "@/api/types";
 import { Loaded } from "@/components/states";
 import { OutLink, PageHead, StatusBadge, Tabs, Time, Untrusted } from "@/components/ui";
+import { useBatched } from "@/lib/batched";
 import { plural } from "@/lib/plural";
 import { duration } from "@/lib/time";
 import { EventsTab } from "./events-tab";
@@ -108,13 +109,14 @@ function JobView({ job }: { readonly job: Job }) {
 function useJobEvents(id: string): readonly JobEvent[] {
   const client = useQueryClient();
   const [events, setEvents] = useState<readonly JobEvent[]>([]);
+  const refresh = useBatched(() => void client.invalidateQueries({ queryKey: ["job", id] }));
   const onEvent = useCallback(
     (data: string) => {
       const event = JSON.parse(data) as JobEvent;
       setEvents((old) => (old.some((known) => known.n === event.n) ? old : [...old, event].sort((a, b) => a.n - b.n)));
-      void client.invalidateQueries({ queryKey: ["job", id] });
+      refresh(event);
     },
-    [client, id],
+    [refresh],
   );
   const connection = useStream(`/jobs/${id}/events`, { onEvent, names: ["status"] });
   useEffect(() => {
