@@ -22,12 +22,16 @@ FailureClass = Literal[
 
 
 class Failure(Part, frozen=True, kw_only=True):
-    """What happened (``reason``), its class, and what to do next (``action``)."""
+    """What happened (``reason``), its class, and what to do next (``action``).
+
+    ``retry_at``: somebody else said when it may be tried again, and that before then it will not work.
+    """
 
     kind: FailureClass
     reason: str
     action: str = ""
     detail: str = ""
+    retry_at: Timestamp | None = None
 
 
 class DeadLetter(Message, frozen=True, kw_only=True):

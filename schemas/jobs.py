@@ -238,7 +238,7 @@ class Job(Message, frozen=True, kw_only=True):
     claimed: bool = False
     instance: str | None = None
     cancel_requested: str | None = None  # the reason, once a person asked
-    waiting: Waiting | None = None  # what holds the attempt up, such as a forge's rate limit
+    waiting: Waiting | None = None  # what holds it up until when, such as a forge's rate limit; also between attempts
     publishing: bool = False  # the attempt holds the right to push and open the pull request
     not_before: Timestamp | None = None  # a retry waits until then
     lease_until: Timestamp | None = None

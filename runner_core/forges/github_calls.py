@@ -163,4 +163,5 @@ def _limited(wait: float, error: GithubException) -> Failure:
         reason=f"GitHub's rate limit for this token is reached until {until:%Y-%m-%d %H:%M} UTC.",
         action="Retry the job then, or use another token.",
         detail=said(error)[:2000],
+        retry_at=until,
     )

@@ -7,7 +7,7 @@ from msgspec import structs
 
 from schemas.clusters import Cluster
 from schemas.errors import Failure
-from schemas.jobs import TERMINAL, Job, JobStatus, Outgoing
+from schemas.jobs import TERMINAL, Job, JobStatus, Outgoing, Waiting
 from services.orchestrator.model import messages
 from services.orchestrator.model.rules import Rules, retry_delay
 
@@ -77,23 +77,33 @@ def attempt_failed(job: Job, failure: Failure, now: datetime, rules: Rules, **ch
     if job.cancel_requested is not None:
         return cancelled(job, job.cancel_requested, now, **changes)
     delay = retry_delay(failure.kind, [earlier.kind for earlier in job.history], rules)
-    if delay is None or now + timedelta(seconds=delay) >= job.deadline:
+    if delay is None:
         return failed(job, failure, now, **changes)
-    tried = len(job.history) + 1
+    at, held = _again(failure, now + timedelta(seconds=delay))
+    if at >= job.deadline:
+        return failed(job, failure, now, **changes)
+    when = f"the next one starts at {at:%H:%M} UTC" if held else f"next one in {delay:.0f} s"
     return moved(
         job,
         now,
-        f"attempt {tried} of {rules.max_attempts} failed: {failure.reason}; next one in {delay:.0f} s",
+        f"attempt {len(job.history) + 1} of {rules.max_attempts} failed: {failure.reason}; {when}",
         phase="queued",
         claimed=False,
-        waiting=None,
+        waiting=held,
         lease_until=None,
-        not_before=now + timedelta(seconds=delay),
-        phase_deadline=in_seconds(now, rules.queue, job.deadline),
+        not_before=at,
+        phase_deadline=in_seconds(at, rules.queue, job.deadline),
         failure=failure,
         history=[*job.history, failure],
         **changes,
     )
+
+
+def _again(failure: Failure, earliest: datetime) -> tuple[datetime, Waiting | None]:
+    """When to try again, and what people are told of it where somebody else's limit puts that off."""
+    if failure.retry_at is None or failure.retry_at <= earliest:
+        return earliest, None
+    return failure.retry_at, Waiting(reason=failure.reason, until=failure.retry_at)
 
 
 def compact(cluster: Cluster) -> Cluster:

@@ -31,6 +31,7 @@ def handed_out(job: Job, now: datetime, rules: Rules) -> Job:
         claimed=False,
         instance=None,
         not_before=None,
+        waiting=None,
         lease_until=None,
         failure=None,
         phase_deadline=in_seconds(now, rules.claim, job.deadline),
@@ -56,9 +57,11 @@ def wait(job: Job, event: Wait, now: datetime, rules: Rules) -> Decision:
     """
     if not waits(job) or (job.failure is not None and job.failure.reason == event.reason):
         return Decision()
+    if job.waiting is not None and job.not_before is not None and now < job.not_before:
+        return Decision()  # held until a time that was told: whoever is missing meanwhile is not missed
     told = Failure(kind="configuration", reason=event.reason, action=event.action)
     deadline = in_seconds(now, rules.no_runner if event.fatal else rules.queue, job.deadline)
-    return Decision(moved(job, now, event.reason, failure=told, phase_deadline=deadline))
+    return Decision(moved(job, now, event.reason, failure=told, waiting=None, phase_deadline=deadline))
 
 
 def unclaimed(job: Job, now: datetime, rules: Rules) -> Job:

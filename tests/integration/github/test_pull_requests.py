@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -177,6 +177,8 @@ async def test_a_wait_that_is_too_long_is_told_with_its_end(tmp_path: Path) -> N
             await at.publish()
         assert error.value.failure.kind == "infrastructure"
         assert "until 20" in error.value.failure.reason
+        assert error.value.failure.retry_at is not None
+        assert timedelta(hours=27) < error.value.failure.retry_at - datetime.now(UTC) < timedelta(hours=28)
         assert at.double.count("find") == 1
 
 

@@ -56,10 +56,12 @@ class Whole:
 
 
 @asynccontextmanager
-async def _whole(nats: NatsServer, bus: NatsBus, tmp_path: Path, **changes: Any) -> AsyncIterator[Whole]:
+async def _whole(
+    nats: NatsServer, bus: NatsBus, tmp_path: Path, *, longest_wait: float = 7200.0, **changes: Any
+) -> AsyncIterator[Whole]:
     async with github_double() as double, scripted_model(always(Turn("hello"))) as model:
         repo = double.add(NAME, repository(tmp_path / "github"))
-        forge = GithubForge(double.api_url, look=2.0, pause=0.05, spacing=0.0, timeout=5)
+        forge = GithubForge(double.api_url, look=2.0, longest_wait=longest_wait, pause=0.05, spacing=0.0, timeout=5)
         made: dict[str, Any] = {"publisher": Publisher([forge], pause=0.05), "own_tokens": {"127.0.0.1": double.token}}
         async with rig(bus, nats.url, tmp_path, ScriptedAgent(AGENT), model.url, **made | changes) as at:
             yield Whole(at, double, repo)
@@ -119,3 +121,21 @@ async def test_a_rate_limit_longer_than_the_phase_is_waited_out_and_shown(
         waits = [event for event in told if event.message.startswith("waiting for GitHub until")]
         assert [event.phase for event in waits] == ["publishing"]
         assert "asking GitHub again" in await it.rig.log("JOB1")
+
+
+async def test_a_rate_limit_longer_than_a_runner_waits_holds_the_job_until_its_end(
+    nats: NatsServer, bus: NatsBus, tmp_path: Path
+) -> None:
+    async with _whole(nats, bus, tmp_path, longest_wait=1.0, attempts=2) as it:
+        limit = Fault(status=403, message="You have exceeded a secondary rate limit.", headers={"Retry-After": "8"})
+        it.double.faults.add("create", limit)
+        job = await it.opened()
+        assert (job.attempt, job.waiting, len(it.repo.pulls)) == (2, None, 1)
+        (held,) = job.history
+        assert "rate limit for this token is reached until" in held.reason
+        stored = await bus.page(subjects.JOBS, subjects.job_status(PROJECT, "JOB1"))
+        told = [decode(message.data, JobEvent) for message in stored]
+        assert [event.phase for event in told if "the next one starts at" in event.message] == ["queued"]
+        again = next(event for event in told if event.attempt == 2)
+        assert held.retry_at is not None
+        assert again.at >= held.retry_at, "it was tried again before GitHub's time"

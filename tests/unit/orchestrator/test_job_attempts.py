@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 
 from schemas.attempts import AttemptEvent, RunnerTask
 from schemas.base import decode
@@ -170,6 +171,36 @@ def test_back_off_grows_with_the_attempts() -> None:
     drive.apply(HandOut(), after=15)
     drive.claim()
     assert drive.finish("failed", failure=failure("model_unavailable")).not_before == drive.now + timedelta(seconds=60)
+
+
+def test_an_attempt_that_a_forge_puts_off_is_held_until_then_and_tells_the_person() -> None:
+    drive = Drive()
+    drive.running()
+    until = drive.now + timedelta(hours=7)  # longer than the queue's own patience
+    limited = structs.replace(failure(reason="GitHub's rate limit is reached until 19:00 UTC."), retry_at=until)
+    job = drive.finish("failed", failure=limited, bundle_key="bundles/J1/1")
+    assert (job.phase, job.not_before, job.waiting) == ("queued", until, Waiting(reason=limited.reason, until=until))
+    assert events(job)[-1].message.endswith("the next one starts at 19:00 UTC")
+    assert drive.apply(Tick(), after=6.5 * 3600) is job, "the queue's deadline counts from then"
+    assert drive.apply(Wait("no runner is alive", fatal=True)) is job, "nobody is needed before then"
+    assert drive.apply(HandOut(), after=1700) is job
+    job = drive.apply(HandOut(), after=100)
+    assert (job.phase, job.attempt, job.waiting, job.bundle_key) == ("provisioning", 2, None, "bundles/J1/1")
+
+
+def test_a_job_that_would_end_before_a_forge_takes_it_again_fails_now_with_the_time() -> None:
+    drive = Drive()
+    drive.running()
+    limited = structs.replace(failure(reason="limited until tomorrow"), retry_at=drive.job.deadline)
+    job = drive.finish("failed", failure=limited)
+    assert (job.status, job.failure) == ("failed", limited)
+
+
+def test_a_time_that_has_passed_leaves_the_ordinary_delay() -> None:
+    drive = Drive()
+    drive.running()
+    job = drive.finish("failed", failure=structs.replace(failure(), retry_at=drive.now - timedelta(seconds=1)))
+    assert (job.not_before, job.waiting) == (drive.now + timedelta(seconds=5), None)
 
 
 def test_success_needs_the_right_to_publish_and_a_pull_request() -> None:
