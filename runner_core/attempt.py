@@ -71,12 +71,13 @@ class Attempt:
             await asyncio.to_thread(self._kit.folder.mkdir, 0o700, parents=True, exist_ok=True)
             alive = await asyncio.to_thread(Hold.make, lock_of(folder))
             await asyncio.to_thread(folder.mkdir, 0o700)
-            outcome = await self._outcome(folder)
-            if outcome is not None:
-                await self.lease.finish(outcome)
-                self._log(outcome, time.monotonic() - started)
-            else:
-                log.warning("attempt.lost", **self._identity(), reason=self.lease.reason)
+            async with self._kit.publisher.at_work(self.task.repo_url):
+                outcome = await self._outcome(folder)
+                if outcome is not None:
+                    await self.lease.finish(outcome)
+                    self._log(outcome, time.monotonic() - started)
+                else:
+                    log.warning("attempt.lost", **self._identity(), reason=self.lease.reason)
         finally:
             hold.cancel()
             await asyncio.wait({hold})

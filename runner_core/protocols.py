@@ -5,6 +5,7 @@ A third runner implements ``SandboxProvider`` and ``Sandbox``, passes
 """
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -285,6 +286,9 @@ class Forge(Protocol):
         self, repo_url: str, given: str | None, purpose: Literal["fetch", "publish"], tell: Tell = untold
     ) -> str | None:
         """The token that git is to use: the given one, else the forge's own with no more rights than that needs."""
+
+    def at_work(self, repo_url: str) -> AbstractAsyncContextManager[None]:
+        """Around an attempt: when nobody works on the repository any more, tokens that the forge made for it end."""
 
     async def target(self, task: RunnerTask, token: str | None, tell: Tell = untold) -> Target:
         """Where the branch is to be pushed; made, if it takes a fork."""

@@ -8,6 +8,7 @@ this job's marker.
 import asyncio
 import re
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -110,8 +111,13 @@ class Publisher:
         self, repo_url: str, given: str | None, purpose: Literal["fetch", "publish"], tell: Tell = untold
     ) -> str | None:
         """What git is to use for the repository. Raises ForgeError."""
-        forge = next((forge for forge in self._forges if forge.handles(repo_url)), None)
+        forge = self._of(repo_url)
         return given if forge is None else await forge.credential(repo_url, given, purpose, tell)
+
+    def at_work(self, repo_url: str) -> AbstractAsyncContextManager[None]:
+        """Around an attempt: tokens that a forge made for it end after the last one."""
+        forge = self._of(repo_url)
+        return nullcontext() if forge is None else forge.at_work(repo_url)
 
     async def _pushed(self, git: Git, task: RunnerTask, target: Target, commit: str, on: str | None = None) -> None:
         """A push that broke off may have been done; the next one looks first, so repeating is safe."""
@@ -126,10 +132,13 @@ class Publisher:
             await asyncio.sleep(pause)
             pause *= 2
 
+    def _of(self, repo_url: str) -> Forge | None:
+        return next((forge for forge in self._forges if forge.handles(repo_url)), None)
+
     def _forge(self, repo_url: str) -> Forge:
-        for forge in self._forges:
-            if forge.handles(repo_url):
-                return forge
+        forge = self._of(repo_url)
+        if forge is not None:
+            return forge
         raise _failed(
             f"No forge is known for {repo_url[:200]}.",
             "Use a GitHub repository, or a repository on this machine given as a path or file:// URL.",

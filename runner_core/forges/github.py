@@ -6,6 +6,7 @@ GitHub's REST reference, "Pulls": the head filter needs ``owner:branch``; a seco
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Final, Protocol, TypeVar
 from urllib.parse import urlsplit
 
@@ -81,6 +82,10 @@ class GithubForge:
         if given is None and name is not None and self._app is not None and self._app.serves(repo_url):
             return await self._app.token(name, purpose, tell)
         return given
+
+    def at_work(self, repo_url: str) -> AbstractAsyncContextManager[None]:
+        name = repository_of(repo_url)
+        return nullcontext() if self._app is None or name is None else self._app.at_work(name)
 
     async def target(self, task: RunnerTask, token: str | None, tell: Tell = untold) -> Target:
         """A fork only with a person's token, and where that was allowed: an App cannot fork, and others see a fork."""

@@ -6,9 +6,12 @@ token" takes ``repositories`` and ``permissions`` that restrict it.
 """
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final, Literal
 from urllib.parse import quote
 
@@ -26,8 +29,10 @@ RIGHTS: Final[dict[Purpose, dict[str, str]]] = {
     "fetch": {"contents": "read", "metadata": "read"},
     "publish": {"contents": "write", "pull_requests": "write", "metadata": "read"},
 }
+GIVING_BACK_SECONDS: Final = 3.0  # a slot waits for it
+SILENT: Final = Failure(kind="infrastructure", reason="GitHub did not say whether it took the token back.")
 RENEWED_BEFORE: Final = timedelta(minutes=10)
-SEND_ONE: Final = "or send a token of your own with the request (X-GitHub-Token)."
+SEND_ONE: Final = "a fix also takes a token of your own with its request (X-GitHub-Token)."
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,7 @@ class GithubApp:
         self._host = host_of(calls.api_url)
         self._held: dict[tuple[str, Purpose], _Held] = {}
         self._one: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._working: Counter[str] = Counter()
 
     async def token(self, name: str, purpose: Purpose, tell: Tell = untold) -> str:
         """A token for repository ``owner/name`` alone, good for ten minutes at least. Raises ForgeError."""
@@ -58,9 +64,33 @@ class GithubApp:
                 held = self._held[name, purpose] = await self._made(name, purpose, tell)
         return held.token
 
+    @asynccontextmanager
+    async def at_work(self, name: str) -> AsyncIterator[None]:
+        """While somebody works on the repository its tokens are kept; after the last one they are given back."""
+        self._working[name] += 1
+        try:
+            yield
+        finally:
+            self._working[name] -= 1
+            if not self._working[name]:
+                await self._give_back(name)
+
     def serves(self, repo_url: str) -> bool:
         """Whether the repository is on the host that the App belongs to: its tokens go nowhere else."""
         return repository_of(repo_url) is not None and host_of(repo_url) == self._host
+
+    async def _give_back(self, name: str) -> None:
+        """As good as it goes: one that GitHub does not take back in time ends by itself within the hour."""
+        async with self._one[name]:
+            if self._working[name]:
+                return  # somebody else began meanwhile and may hold them
+            held = [self._held.pop((name, purpose)) for purpose in RIGHTS if (name, purpose) in self._held]
+        for one in held:
+            try:
+                async with asyncio.timeout(GIVING_BACK_SECONDS):
+                    await self._calls(partial(_as, one.token), _revoke, lambda e: _explain(e, name), SILENT, untold)
+            except (ForgeError, TimeoutError) as error:
+                log.info("github.token_not_given_back", repository=name, reason=str(error) or "no answer in time")
 
     async def _itself(self) -> Auth.Auth:
         return self._auth
@@ -101,6 +131,15 @@ def _exchange(client: Github, name: str, purpose: Purpose) -> _Held:
     return _Held(str(made["token"]), datetime.fromisoformat(str(made["expires_at"]).replace("Z", "+00:00")))
 
 
+async def _as(token: str) -> Auth.Auth:
+    return Auth.Token(token)
+
+
+def _revoke(client: Github) -> None:
+    """GitHub's REST reference, "Revoke an installation access token": the token itself asks for its end."""
+    client.requester.requestJsonAndCheck("DELETE", "/installation/token")
+
+
 def _link(client: Github) -> str:
     """The App's own page, from which it is installed."""
     _, app = client.requester.requestJsonAndCheck("GET", "/app")
@@ -112,7 +151,7 @@ def _not_installed(name: str, link: str) -> Failure:
     return Failure(
         kind="repository",
         reason=f"The GitHub App is not installed on {name}.",
-        action=f"Open {page}, choose {name}, and start the fix again; {SEND_ONE}",
+        action=f"Open {page}, choose {name}, and try again; {SEND_ONE}",
     )
 
 

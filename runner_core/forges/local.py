@@ -4,6 +4,7 @@ The branch is pushed into the repository; the record lies in the object store as
 served by the gateway at the pull request's URL. The name is the job's, so there is one whatever happens.
 """
 
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -46,6 +47,9 @@ class LocalForge:
 
     def handles(self, repo_url: str) -> bool:
         return repo_url.startswith(("/", "file://"))
+
+    def at_work(self, repo_url: str) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
 
     async def credential(
         self, repo_url: str, given: str | None, purpose: Literal["fetch", "publish"], tell: Tell = untold

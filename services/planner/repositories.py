@@ -17,7 +17,6 @@ from urllib.parse import urlsplit
 from runner_core.git import Credentials, Git, GitError
 from services.planner.naming import Paths
 
-Tokens = Callable[[str], Awaitable[str | None]]  # the address of a repository -> a token that reads it
 _BRANCH: Final = re.compile(r"^(?!-)[^\s~^:?*\[\\\x00-\x1f\x7f]{1,200}\Z")
 _REMOTE: Final = re.compile(r"^https?://[^\s\x00-\x1f]+\Z")
 _SHA: Final = re.compile(r"^[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
@@ -33,6 +32,17 @@ class RepositoryProblem(Exception):
     def __init__(self, reason: str, action: str, detail: str = "") -> None:
         super().__init__(reason)
         self.reason, self.action, self.detail = reason, action, detail
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A token that reads a repository, or none; ``missing`` is then what to tell of a repository that is private."""
+
+    token: str | None = None
+    missing: RepositoryProblem | None = None
+
+
+Tokens = Callable[[str], Awaitable[Access]]  # of the address of a repository
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,48 +97,39 @@ class Mirrors:
             raise RepositoryProblem(f"{branch[:200]!r} is no branch name.", "Name a branch of the repository.")
         path = self.folder / hashlib.sha256(address.encode()).hexdigest()[:24]
         async with self._locks.setdefault(path.name, asyncio.Lock()), self._slots:
-            git = await self._bare(path, address)
-            name, tip = chosen_branch(await self._refs(git, address), branch, address)
-            if not await git.succeeds("cat-file", "-e", f"{tip}^{{commit}}"):
-                tip = await self._fetch(git, address, name, tip)
+            access = await self._access(address)
+            git = await self._bare(path, access.token)
+            try:
+                name, tip = chosen_branch(await self._refs(git, address), branch, address)
+                if not await git.succeeds("cat-file", "-e", f"{tip}^{{commit}}"):
+                    tip = await self._fetch(git, address, name, tip)
+            except GitError as error:
+                raise unreachable(address, error, access.missing) from error
             return Ground(path, name, tip)
 
-    async def _bare(self, path: Path, address: str) -> Git:
-        git = Git(path, await self._credentials(path.name, address), _STALLED)
+    async def _access(self, address: str) -> Access:
+        return await self._tokens(address) if self._tokens and not address.startswith("/") else Access()
+
+    async def _bare(self, path: Path, token: str | None) -> Git:
+        credentials = Credentials.write(self.folder / "credentials" / path.name, token) if token else None
+        git = Git(path, credentials, _STALLED)
         if not await asyncio.to_thread(_is_made, path):
             await git("init", "--quiet", "--bare", "--template=", ".")
         return git
 
-    async def _credentials(self, name: str, address: str) -> Credentials | None:
-        token = await self._tokens(address) if self._tokens and not address.startswith("/") else None
-        return Credentials.write(self.folder / "credentials" / name, token) if token else None
-
     async def _refs(self, git: Git, address: str) -> dict[str, str]:
-        try:
-            said = await git(
-                "ls-remote",
-                "--symref",
-                "--",
-                address,
-                "HEAD",
-                "refs/heads/*",
-                timeout=min(_LIST_SECONDS, self._seconds),
-            )
-        except GitError as error:
-            raise unreachable(address, error) from error
+        limit = min(_LIST_SECONDS, self._seconds)
+        said = await git("ls-remote", "--symref", "--", address, "HEAD", "refs/heads/*", timeout=limit)
         return read_refs(said.decode("utf-8", "replace"))
 
     async def _fetch(self, git: Git, address: str, branch: str, tip: str) -> str:
         ref = f"refs/tips/{tip}"
         (git.folder / f"{ref}.lock").unlink(missing_ok=True)  # left by a fetch that was killed; we hold the only lock
-        try:
-            await git(
-                "fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--update-shallow",
-                "--no-auto-maintenance", "--", address, f"+refs/heads/{branch}:{ref}", timeout=self._seconds,
-            )  # fmt: skip
-            return await git.text("rev-parse", "--verify", f"{ref}^{{commit}}")
-        except GitError as error:
-            raise unreachable(address, error) from error
+        await git(
+            "fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--update-shallow",
+            "--no-auto-maintenance", "--", address, f"+refs/heads/{branch}:{ref}", timeout=self._seconds,
+        )  # fmt: skip
+        return await git.text("rev-parse", "--verify", f"{ref}^{{commit}}")
 
     async def changed(self, ground: Ground, base_commit: str) -> set[str] | None:
         """Paths that differ between an older commit and the ground; None when the branch no longer contains it."""
@@ -215,8 +216,8 @@ def chosen_branch(refs: dict[str, str], wanted: str | None, address: str) -> tup
     return name, sha
 
 
-def unreachable(address: str, error: GitError) -> RepositoryProblem:
-    """git's failure in words a person can act on."""
+def unreachable(address: str, error: GitError, missing: RepositoryProblem | None = None) -> RepositoryProblem:
+    """git's failure in words a person can act on; ``missing`` is why there was no token to read with."""
     said = (error.detail or "").lower()
     if error.code is None:
         return RepositoryProblem(
@@ -227,11 +228,11 @@ def unreachable(address: str, error: GitError) -> RepositoryProblem:
     if any(
         word in said for word in ("username", "authentication", "403", "401", "permission denied", "terminal prompts")
     ):
-        return RepositoryProblem(
-            f"The repository {address} does not exist or is private.",
-            "Check the address; for a private repository set GITHUB_TOKEN of the planner.",
-            error.detail,
-        )
+        reason = f"The repository {address} does not exist or is private."
+        if missing is not None:
+            return RepositoryProblem(f"{reason} {missing.reason}", missing.action, _without_askpass(error.detail))
+        action = "Check the address; for a private repository set GITHUB_APP_ID or GITHUB_TOKEN of the planner."
+        return RepositoryProblem(reason, action, _without_askpass(error.detail))
     if "not found" in said or "does not appear to be a git repository" in said:
         return RepositoryProblem(f"There is no git repository at {address}.", "Check the address.", error.detail)
     if "dubious ownership" in said:
@@ -245,6 +246,11 @@ def unreachable(address: str, error: GitError) -> RepositoryProblem:
         "Try `git clone` of the address yourself; then generate again.",
         error.detail,
     )
+
+
+def _without_askpass(detail: str) -> str:
+    """Our own way to keep git from asking is nothing that a person can act on."""
+    return "\n".join(line for line in detail.splitlines() if "askpass" not in line)
 
 
 def _last_line(text: str) -> str:

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 from runner_core.protocols import ForgeError
 from runtime.logs import logger
 from runtime.settings import SettingsError
-from services.planner.repositories import RepositoryProblem, Tokens
+from services.planner.repositories import Access, RepositoryProblem, Tokens
 from services.planner.settings import Settings
 
 log = logger("planner.tokens")
@@ -20,8 +20,9 @@ def tokens(settings: Settings) -> Tokens | None:
 
 
 def _of_token(token: str) -> Tokens:
-    async def give(address: str) -> str | None:
-        return token if address.startswith("https://") and urlsplit(address).hostname == "github.com" else None
+    async def give(address: str) -> Access:
+        ours = address.startswith("https://") and urlsplit(address).hostname == "github.com"
+        return Access(token if ours else None)
 
     return give
 
@@ -39,16 +40,17 @@ def _of_app(settings: Settings) -> Tokens:
         raise SettingsError(f"{error}. See docs/how-to/github.md.") from error
     own = _of_token(settings.github_token) if settings.github_token else None
 
-    async def give(address: str) -> str | None:
+    async def give(address: str) -> Access:
         name = repository_of(address)
         if name is None or not app.serves(address):
-            return None
+            return Access()
         try:
-            return await app.token(name, "fetch")
+            return Access(await app.token(name, "fetch"))
         except ForgeError as error:
-            if error.failure.kind != "repository":  # not installed: it may be public
-                raise RepositoryProblem(error.failure.reason, error.failure.action, error.failure.detail) from error
+            problem = RepositoryProblem(error.failure.reason, error.failure.action, error.failure.detail)
+            if error.failure.kind != "repository":
+                raise problem from error
             log.info("app.not_there", repository=name, reason=error.failure.reason)
-            return await own(address) if own else None
+            return await own(address) if own else Access(missing=problem)  # not installed: it may be public
 
     return give

@@ -127,6 +127,35 @@ async def test_a_token_that_ends_while_github_lets_us_wait_is_replaced(tmp_path:
         assert any(issued.over for issued in at.double.app.issued.values())
 
 
+async def test_tokens_end_when_the_last_one_at_work_on_the_repository_leaves(tmp_path: Path) -> None:
+    async with _at(tmp_path) as at:
+        publisher = Publisher([at.forge], pause=0.05)
+        async with publisher.at_work(at.url):
+            async with publisher.at_work(at.url):
+                read, write = [await publisher.credential(at.url, None, purpose) for purpose in ("fetch", "publish")]
+            assert await publisher.credential(at.url, None, "fetch") == read, "the other one still works with it"
+            assert at.double.count("revoke") == 0
+        assert [at.double.app.issued[token].over for token in (read, write) if token] == [True, True]
+        async with publisher.at_work(at.url):
+            assert await publisher.credential(at.url, None, "fetch") not in (None, read)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Fault(status=500), Fault("drop"), Fault(status=403, message="rate limit", headers={"Retry-After": "600"})],
+    ids=["refused", "silent", "limited"],
+)
+async def test_a_token_that_github_does_not_take_back_holds_nothing_up(tmp_path: Path, fault: Fault) -> None:
+    async with _at(tmp_path) as at:
+        at.double.faults.add("revoke", fault)
+        publisher = Publisher([at.forge], pause=0.05)
+        async with publisher.at_work(at.url):
+            old = [await publisher.credential(at.url, None, purpose) for purpose in ("fetch", "publish")]
+        assert at.double.count("revoke") == 2, "the other token is given back all the same"
+        async with publisher.at_work(at.url):
+            assert await publisher.credential(at.url, None, "fetch") not in old, "and neither is used again"
+
+
 async def test_an_app_that_is_not_installed_tells_where_to_install_it(tmp_path: Path) -> None:
     async with _at(tmp_path) as at:
         at.double.app.installed.clear()

@@ -38,8 +38,14 @@ async def test_a_private_repository_is_read_with_the_apps_token(tmp_path: Path) 
 
 async def test_a_private_repository_without_the_app_is_a_problem_of_the_repository(tmp_path: Path) -> None:
     async with _at(tmp_path) as (double, mirrors):
-        with pytest.raises(RepositoryProblem):
+        with pytest.raises(RepositoryProblem) as problem:
             await mirrors.ground(double.clone_url("shop/other"), None)
+        said = problem.value
+        assert said.reason.endswith("is private. The GitHub App is not installed on shop/other.")
+        assert said.action.startswith(
+            "Open https://github.test/apps/soulcaster/installations/new, choose shop/other, and"
+        )
+        assert "askpass" not in said.detail
         assert double.app.issued == {}
 
 
@@ -53,5 +59,5 @@ async def test_the_planners_own_token_goes_to_github_alone() -> None:
     give = tokens(Settings(github_token="ghp_own"))
     assert give is not None
     asked = ("https://github.com/a/b", "https://example.org/a/b", "http://github.com/a/b")
-    assert [await give(address) for address in asked] == ["ghp_own", None, None]
+    assert [(await give(address)).token for address in asked] == ["ghp_own", None, None]
     assert tokens(Settings()) is None

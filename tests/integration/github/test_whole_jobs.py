@@ -14,11 +14,14 @@ from schemas import subjects
 from schemas.base import decode
 from schemas.jobs import FollowUp, Job, JobEvent, Remark
 from tests.integration.runner.rig import FIX, PROJECT, Rig, git, repository, rig
+from tests.support.eventually import eventually
 from tests.support.github_double import Fault, GithubDouble, Repo, github_double
+from tests.support.github_double.app import made_app
 from tests.support.nats_server import NatsServer
 from tests.support.scripted_agent import ScriptedAgent
 from tests.support.scripted_model import Turn, always, scripted_model
 
+KEYS = made_app()
 NAME = "shop/api"
 AGENT = f"""
 cat > /tmp/prompt
@@ -57,12 +60,24 @@ class Whole:
 
 @asynccontextmanager
 async def _whole(
-    nats: NatsServer, bus: NatsBus, tmp_path: Path, *, longest_wait: float = 7200.0, **changes: Any
+    nats: NatsServer,
+    bus: NatsBus,
+    tmp_path: Path,
+    *,
+    longest_wait: float = 7200.0,
+    by_app: bool = False,
+    **changes: Any,
 ) -> AsyncIterator[Whole]:
     async with github_double() as double, scripted_model(always(Turn("hello"))) as model:
         repo = double.add(NAME, repository(tmp_path / "github"))
-        forge = GithubForge(double.api_url, look=2.0, longest_wait=longest_wait, pause=0.05, spacing=0.0, timeout=5)
-        made: dict[str, Any] = {"publisher": Publisher([forge], pause=0.05), "own_tokens": {"127.0.0.1": double.token}}
+        app = (KEYS.id, KEYS.key) if by_app else None
+        if app is not None:
+            double.app.key, double.app.public, double.app.installed[NAME] = KEYS.key, KEYS.public, 77
+        forge = GithubForge(
+            double.api_url, app=app, look=2.0, longest_wait=longest_wait, pause=0.05, spacing=0.0, timeout=5
+        )
+        own = {} if by_app else {"127.0.0.1": double.token}
+        made: dict[str, Any] = {"publisher": Publisher([forge], pause=0.05), "own_tokens": own}
         async with rig(bus, nats.url, tmp_path, ScriptedAgent(AGENT), model.url, **made | changes) as at:
             yield Whole(at, double, repo)
 
@@ -139,3 +154,15 @@ async def test_a_rate_limit_longer_than_a_runner_waits_holds_the_job_until_its_e
         again = next(event for event in told if event.attempt == 2)
         assert held.retry_at is not None
         assert again.at >= held.retry_at, "it was tried again before GitHub's time"
+
+
+async def test_a_job_with_the_apps_tokens_leaves_none_that_opens_anything(
+    nats: NatsServer, bus: NatsBus, tmp_path: Path
+) -> None:
+    async with _whole(nats, bus, tmp_path, by_app=True) as it:
+        await it.opened()
+
+        def all_over() -> None:
+            assert [token.over for token in it.double.app.issued.values()] == [True, True]
+
+        await eventually(all_over, within=30)

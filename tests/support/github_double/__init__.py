@@ -2,7 +2,7 @@
 ``git http-backend`` with token auth.
 
 ``async with github_double() as double``; ``double.add("shop/api", bare)``, then ``double.clone_url("shop/api")``
-and ``double.api_url``. Operations for faults: repo, find, create, fetch, push, installation, token, app,
+and ``double.api_url``. Operations for faults: repo, find, create, fetch, push, installation, token, revoke, app,
 user, fork, branches, pull, reviews, comments, permission.
 """
 
@@ -91,6 +91,7 @@ class GithubDouble:
         app.router.add_get(f"{repo}/branches", self._rest("branches", self._branches))
         app.router.add_get(f"{repo}/installation", self._as_app("installation", self._installation))
         app.router.add_post("/api/v3/app/installations/{id}/access_tokens", self._as_app("token", self._token))
+        app.router.add_delete("/api/v3/installation/token", self._given_back)
         app.router.add_get("/api/v3/app", self._as_app("app", self._app))
         app.router.add_route("*", "/{owner}/{name}.git/{rest:.*}", self._git)
         return app
@@ -133,6 +134,19 @@ class GithubDouble:
         if repository not in issued.repositories:
             return 404, "Not Found"
         return None if issued.may(repository, right, level) else (403, "Resource not accessible by integration")
+
+    async def _given_back(self, request: web.Request) -> web.StreamResponse:
+        self.calls.append((time.monotonic(), "revoke"))
+        given = request.headers.get("Authorization", "").removeprefix("token ").removeprefix("Bearer ")
+        issued = self.app.issued.get(given)
+        if issued is None or issued.over:
+            return problem(401, "Bad credentials")
+
+        async def end(_: web.Request) -> web.Response:
+            issued.ends = 0.0
+            return web.Response(status=204)
+
+        return await suffer(self.faults.take("revoke"), request, end, _shape, self._stopping)
 
     async def _installation(self, request: web.Request) -> web.Response:
         number = self.app.installed.get(f"{request.match_info['owner']}/{request.match_info['name']}")
