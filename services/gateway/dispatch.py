@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from schemas import subjects
 from services.gateway import access, auth, idempotency, reading
 from services.gateway.auth import Principal
+from services.gateway.bodies import read_body, refuse_form
 from services.gateway.context import Gateway
 from services.gateway.directory import Session
 from services.gateway.problems import Problem, invalid
@@ -29,7 +30,7 @@ async def dispatch(route: Route, request: web.Request) -> web.StreamResponse:
     check_path(request)
     if route.reads_body:
         call.raw = await read_body(request, route.limit)
-    value = reading.parse(call.raw) if _has_body(call) else None
+    value = _value(call) if _has_body(call) else None
     if route.project:
         call.project_id = await project_of(call, value)
         if not route.signed:
@@ -235,19 +236,12 @@ def _own_project(caller: Principal, default: str) -> str | None:
     return caller.only_project or (None if caller.sees(default) else next(iter(sorted(caller.roles)), None))
 
 
-async def read_body(request: web.Request, limit: int) -> bytes:
-    """The raw body; Problem 413 as soon as more than ``limit`` bytes have come."""
-    too_large = Problem(413, "too_large", f"The body is larger than {limit // 1024} KiB.")
-    if request.content_length is not None and request.content_length > limit:
-        raise too_large
-    parts: list[bytes] = []
-    size = 0
-    async for chunk in request.content.iter_any():
-        size += len(chunk)
-        if size > limit:
-            raise too_large
-        parts.append(chunk)
-    return b"".join(parts)
+def _value(call: Call) -> Any:
+    try:
+        return reading.parse(call.raw)
+    except Problem:
+        refuse_form(call.request)
+        raise
 
 
 def _has_body(call: Call) -> bool:

@@ -177,7 +177,7 @@ def problem_statuses(route: Route) -> list[int]:
     if route.role or route.signed:
         found |= {401, 403}
     if route.reads_body:
-        found |= {400, 413, 422}
+        found |= {400, 408, 413, 415, 422}
     if "{" in route.path:
         found |= {404}
     if route.query is not NoQuery or route.takes or route.starts_work:

@@ -4,12 +4,14 @@ from typing import Final
 
 CODES: Final[dict[str, str]] = {
     "already_approved": "The held patch was released before; `job_id` is the job that did it.",
+    "bad_body": "The body is broken on its way: cut off, or not encoded as `Content-Encoding` says.",
     "bad_issue_url": "`issue_url` is not https://github.com/owner/name/issues/N.",
     "bad_json": "The body is not UTF-8 JSON.",
     "bad_key": "The API key is unknown, expired or revoked.",
     "bad_repository": "Owner or repository is not a name as on GitHub.",
     "bad_signature": "The webhook's signature or token is missing or wrong.",
     "broker_unavailable": "NATS does not answer. Repeat with the same Idempotency-Key.",
+    "conflict": "The clusters changed meanwhile; look again, and repeat what still makes sense.",
     "configuration": "A setting or a part of the request that this needs is missing.",
     "budget_spent": "The project has spent what it may; `refills_at` says when it may again.",
     "cross_site": "Another site's page sent this with a browser's session.",
@@ -19,6 +21,7 @@ CODES: Final[dict[str, str]] = {
     "empty": "A list that must name something is empty.",
     "empty_body": "A body is needed.",
     "fix_already_running": "The cluster has a live job, `job_id`. Cancel it, or wait for it.",
+    "form": "The body is a form and must be JSON.",
     "github": "GitHub refused or did not answer.",
     "github_unavailable": "GitHub did not answer the sign-in.",
     "idempotency_in_flight": "The first request with this key still runs.",
@@ -47,6 +50,7 @@ CODES: Final[dict[str, str]] = {
     "not_found": "There is no such thing in the project.",
     "not_ready": "A part does not answer; `checks` says which.",
     "nothing_held": "The job holds no patch for review.",
+    "nothing_to_undo": "No change by hand of this cluster is left to take back.",
     "plan_changed": "The plan has a newer version; read it and repeat the change.",
     "plan_version_not_found": "The plan has no such version.",
     "planner_unavailable": "The planner has not answered in time.",
@@ -66,6 +70,7 @@ CODES: Final[dict[str, str]] = {
     "storage_unavailable": "The message store is full; nothing was accepted.",
     "too_large": "The body is larger than the route takes.",
     "too_many": "A list is full.",
+    "too_slow": "The body did not come whole in time.",
     "triage_unavailable": "Triage does not answer; reports are kept and read when it does.",
     "unknown_integration": "There is no such source.",
 }

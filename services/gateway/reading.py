@@ -43,7 +43,7 @@ def parse(data: bytes) -> Any:
         raise invalid("body", f"is nested deeper than {MAX_DEPTH} levels")
     try:
         value = msgspec.json.decode(data)
-    except (msgspec.DecodeError, msgspec.ValidationError) as why:
+    except (msgspec.DecodeError, UnicodeDecodeError) as why:
         value = _without_surrogates(data, why)
     field = nul_field(value)
     if field is not None:

@@ -144,6 +144,8 @@ MANUAL_REFUSED: list[tuple[bytes, int, str]] = [
     (b"", 400, ""),
     (b"{", 400, ""),
     (b"\xff\xfe", 400, ""),
+    (b'{"text":"caf\xe9"}', 400, ""),
+    (b'{"\xff":1}', 400, ""),
     (b"NaN", 400, ""),
     (b"null", 422, "body"),
     (b"[]", 422, "body"),
@@ -170,6 +172,23 @@ async def test_hostile_manual_reports_are_refused_with_the_field_and_not_stored(
         assert answer.status == status, (body[:60], problem)
         assert answer.headers["Content-Type"] == "application/problem+json"
         assert not field or problem["errors"][0]["field"] == field, problem
+    assert await count(bus) == 0
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "code"),
+    [
+        ({"Content-Encoding": "gzip"}, 400, "bad_body"),
+        ({"Content-Encoding": "deflate"}, 400, "bad_body"),
+        ({"Content-Type": "application/x-www-form-urlencoded"}, 415, "form"),
+    ],
+)
+async def test_a_body_that_is_not_what_its_headers_say_is_refused_with_the_reason(
+    client: Client, bus: NatsBus, headers: dict[str, str], status: int, code: str
+) -> None:
+    for path in ("/ingest/manual", "/ingest/sentry", "/ingest/github/webhook"):
+        answer = await client.post(path, data=io.BytesIO(b"payload=%7B%7D"), headers=headers)
+        assert (answer.status, (await answer.json())["code"]) == (status, code)
     assert await count(bus) == 0
 
 

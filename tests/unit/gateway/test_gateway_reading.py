@@ -48,6 +48,11 @@ def test_any_bytes_are_a_value_or_a_problem(data: bytes) -> None:
     assert refusal(lambda: reading.parse(data)) in (None, 400, 422)
 
 
+@pytest.mark.parametrize("data", [b'"caf\xe9"', b'{"text":"\xff\xfe"}', b'{"\xc3":1}'])
+def test_a_text_that_is_no_utf8_is_refused(data: bytes) -> None:
+    assert refusal(lambda: reading.parse(data)) == 400
+
+
 def test_half_an_emoji_becomes_a_replacement_character() -> None:
     assert reading.parse(b'{"a":"cut \\ud83d"}') == {"a": "cut \ufffd"}
     assert reading.parse(b'{"a":"\\ud83d\\ude00"}') == {"a": "\U0001f600"}
