@@ -15,7 +15,7 @@ from services.triage import arrivals
 from services.triage.arrivals import Arrival
 from services.triage.calls import Desk
 from services.triage.changes import Change
-from services.triage.rows import Worded, feedback_values
+from services.triage.rows import ClusterRow, Worded, feedback_values
 from services.triage.store import clusters as cluster_store
 from services.triage.store import reports, work
 from services.triage.tables import erased
@@ -166,14 +166,28 @@ async def _write(
         before = await cluster_store.load(connection, project_id, sorted({*touched, *lines}))
         rows = [_row(project_id, key, line, homes, now) for key, line in settled.items()]
         await reports.add(connection, rows, [b""] * len(rows))
-        await change.touch(sorted(touched | {id_ for id_ in lines if id_ in before}))
+        await change.touch(sorted(touched | {id_ for id_ in lines if id_ in before and before[id_].count}))
         for id_ in change.rows.keys() & lines.keys() - before.keys():
             for name in _KEPT:
                 setattr(change.rows[id_], name, getattr(lines[id_], name))
         await change.finish()
+        waiting = await _wait(connection, project_id, {k: v for k, v in lines.items() if k not in before | change.rows})
         links = await _links(connection, call, found["constraint"], now)
         await _past(connection, project_id, found["history"], homes)
-    return len(change.rows.keys() - before.keys()), links
+    return len(change.rows.keys() - before.keys()) + waiting, links
+
+
+async def _wait(connection: Any, project_id: str, lines: dict[str, ClusterLine]) -> int:
+    """Keep what was said about clusters whose reports are in lines still to come: an import is sent in parts.
+
+    Without reports a cluster is shown nowhere.
+    """
+    rows = [
+        ClusterRow(id=id_, project_id=project_id, updated_at=line.created_at, **{n: getattr(line, n) for n in _KEPT})
+        for id_, line in lines.items()
+    ]
+    await cluster_store.save(connection, rows, [])
+    return len(rows)
 
 
 def _row(project_id: str, key: str, line: ReportLine, homes: dict[str, str], now: datetime) -> dict[str, Any]:

@@ -92,7 +92,7 @@ async def feedback_get(desk: Desk, call: calls_.IdCall) -> results.FeedbackView:
 async def stats(desk: Desk, call: calls_.Call) -> results.Stats:
     """Counts of the project."""
     mine = feedback.c.project_id == call.project_id
-    live = (clusters.c.project_id == call.project_id, clusters.c.merged_into.is_(None))
+    live = (clusters.c.project_id == call.project_id, clusters.c.merged_into.is_(None), clusters.c["count"] > 0)
     async with desk.database.read() as connection:
         sources = await connection.execute(
             sa.select(feedback.c.source, feedback.c.status, sa.func.count())
@@ -130,7 +130,9 @@ async def quota(desk: Desk, call: calls_.QuotaCall) -> results.Quota:
             )
             found |= {row[0]: row[1] for row in rows}
             counted = sa.select(sa.func.count()).select_from(clusters)
-            live = counted.where(clusters.c.project_id.in_(part), clusters.c.merged_into.is_(None))
+            live = counted.where(
+                clusters.c.project_id.in_(part), clusters.c.merged_into.is_(None), clusters.c["count"] > 0
+            )
             held += (await connection.execute(live)).scalar_one()
     return results.Quota(feedback=sum(found.values()), clusters=held, by_project=found)
 
@@ -141,7 +143,7 @@ async def search(desk: Desk, call: calls_.SearchCall) -> results.SearchResult:
     words = [word for word in call.q.lower().split() if word][:10]
     if not words:
         raise invalid("q", "must not be empty")
-    live = [clusters.c.project_id == call.project_id, clusters.c.merged_into.is_(None)]
+    live = [clusters.c.project_id == call.project_id, clusters.c.merged_into.is_(None), clusters.c["count"] > 0]
     text = sa.func.lower(clusters.c.title + " " + clusters.c.summary)
     async with desk.database.read() as connection:
         statement = sa.select(feedback).where(feedback.c.project_id == call.project_id)

@@ -1,6 +1,7 @@
 """Lists, search, export, import, deletion, advice: over real rows, with limits and cursors that hold."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -146,6 +147,35 @@ async def test_an_exported_project_comes_back_whole_in_another_and_a_repeat_chan
         after = {item.external_id: item.cluster_id for item in await idle.stored(21, project="copy")}
         assert after["x50"] == after["x2"]
         assert after["x1"] != after["x5"]
+
+
+async def test_what_people_said_about_clusters_survives_an_import_sent_in_parts(stack: Stack) -> None:
+    names = ("Printer jams", "Login loops", "Invoice lacks tax")
+    await stack.send(*(report(f"x{n}", names[n % 3], fingerprint=str(n % 3)) for n in range(6)))
+    items = await stack.stored(6)
+    one, two, three = (item.cluster_id for item in items[:3])
+    repo = "https://github.com/acme/shop"
+    await stack.call("cluster_edit", id=one, changes={"title": "Named", "github_repo_url": repo})
+    await stack.call("cluster_edit", id=two, changes={"status": "dismissed", "reason": "not ours"})
+    await stack.call("cluster_edit", id=three, changes={"snooze_more": 3})
+    lines = await exported(stack, "shop")
+    made = [await stack.call("import", project_id="copy", lines=[line]) for line in lines[:3]]
+    assert (sum(one.clusters for one in made), await stack.clusters("copy")) == (3, [])
+    assert (await stack.call("stats", project_id="copy")).total_clusters == 0
+    for line in lines[3:]:
+        await stack.call("import", project_id="copy", lines=[line])
+    assert spoken(await stack.clusters("copy")) == spoken(await stack.clusters())
+    again = [await stack.call("import", project_id="copy", lines=[line]) for line in lines]
+    assert [one.clusters for one in again] == [0] * len(lines)
+    assert spoken(await stack.clusters("copy")) == spoken(await stack.clusters())
+
+
+def spoken(clusters: list[Any]) -> set[tuple[Any, ...]]:
+    """What people said about each cluster, and how many reports it has."""
+    return {
+        (one.title, one.status, one.github_repo_url, one.dismissed_reason, one.snoozed_until, one.count)
+        for one in clusters
+    }
 
 
 async def test_a_deleted_project_leaves_no_trace_and_another_stays(stack: Stack) -> None:
