@@ -71,13 +71,23 @@ class Forecast(Part, frozen=True, kw_only=True):
     basis: str = ""
 
 
+class Stale(Part, frozen=True, kw_only=True):
+    """What a check found changed under a plan. ``files`` are those of the plan that changed on its branch, none where
+    its base commit left the branch; ``since`` is when a check first saw it, ``reason`` is for people."""
+
+    since: Timestamp
+    reason: str
+    files: list[str] = []
+
+
 class Plan(Message, frozen=True, kw_only=True):
     """One version of a cluster's plan, grounded in ``repo_url`` at ``base_commit``.
 
     ``grounded`` is ``model`` when hypotheses and steps came from a model and were checked against the repository,
     ``evidence`` when they came from retrieval alone. A person wrote ``edited_fields``: they survive regeneration.
     ``changed_fields`` and ``diff`` (unified, shortened) say what differs from the version before. ``checked_at`` is
-    when ``base_commit`` was last compared with the tip of its branch.
+    when ``base_commit`` was last compared with the tip of its branch; ``stale`` is what that found, None: nothing. The
+    note that begins with "Stale: " says the same to older readers.
     """
 
     id: str
@@ -113,6 +123,7 @@ class Plan(Message, frozen=True, kw_only=True):
     approved_by: str | None = None
     approved_at: Timestamp | None = None
     checked_at: Timestamp | None = None
+    stale: Stale | None = None
     changed_fields: list[str] = []
     diff: str = ""
     created_at: Timestamp

@@ -14,6 +14,9 @@ from cli.output import emit, err, plain
 def plan(
     cluster_id: Annotated[str | None, typer.Argument(help="The cluster whose plan to show or make.")] = None,
     generate: Annotated[bool, typer.Option("--generate", help="Make a new version even when there is one.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Have it looked at now; with --generate a stale plan is made again.")
+    ] = False,
     approve: Annotated[bool, typer.Option("--approve", help="Approve the version that is shown.")] = False,
     repo: Annotated[Path | None, typer.Option(help="Offline: a repository on this machine.")] = None,
     rev: Annotated[str, typer.Option(help="Offline: the commit to ground the plan in.")] = "HEAD",
@@ -40,6 +43,8 @@ def plan(
 
     async def act(session: Gateway) -> Any:
         path = f"/clusters/{cluster_id}/plan"
+        if check:
+            return await session.call("POST", f"{path}/check", body={"reground": generate}, timeout=300)
         if not generate:
             try:
                 return await session.call("GET", path)

@@ -13,7 +13,7 @@ from msgspec import structs
 
 from runtime.ids import derived
 from schemas.errors import Failure
-from schemas.plans import Plan, PlanOutcome, PlanRecord, PlanRequest
+from schemas.plans import Plan, PlanOutcome, PlanRecord, PlanRequest, Stale
 from services.planner import differences
 from services.planner.differences import changed_fields
 from services.planner.merging import merged
@@ -24,10 +24,12 @@ STALE: Final = "Stale: "
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """Whether files of a plan changed since it was made (None: could not be seen), and a note when there is one."""
+    """Whether files of a plan changed since it was made (None: could not be seen), a note when there is one, and
+    which of its files they are."""
 
     stale: bool | None
     note: str = ""
+    files: tuple[str, ...] = ()
 
 
 def outcome_of(record: PlanRecord | None, request_id: str) -> PlanOutcome | None:
@@ -136,13 +138,21 @@ def checked(record: PlanRecord | None, request: PlanRequest, found: Finding, now
 
 
 def noted(plan: Plan, found: Finding | None, now: datetime) -> Plan:
-    """The plan with its note about staleness replaced by what was found now."""
+    """The plan with what is said of its staleness replaced by what was found now; what could not be seen changes
+    only the note."""
     if found is None:
         return plan
     notes = [note for note in plan.notes if not note.startswith(STALE)]
     notes += [f"{STALE}{found.note}"] if found.note else []
     checked_at = plan.checked_at if found.stale is None else now
-    return structs.replace(plan, notes=notes, checked_at=checked_at)
+    stale = plan.stale if found.stale is None else _stale(plan.stale, found, now)
+    return structs.replace(plan, notes=notes, checked_at=checked_at, stale=stale)
+
+
+def _stale(before: Stale | None, found: Finding, now: datetime) -> Stale | None:
+    if not found.stale:
+        return None
+    return Stale(since=before.since if before else now, reason=found.note, files=list(found.files))
 
 
 def _with_finding(record: PlanRecord, request_id: str, found: Finding) -> PlanRecord:

@@ -36,4 +36,4 @@ def told(found: Staleness, branch: str) -> Finding:
     else:
         shown = ", ".join(found.changed[:5]) + (" and others" if len(found.changed) > 5 else "")
         reason = f"since {found.base_commit[:12]} these files of the plan changed on {branch}: {shown}"
-    return Finding(True, f"{reason}. Generate again to ground the plan in {found.tip[:12]}.")
+    return Finding(True, f"{reason}. Generate again to ground the plan in {found.tip[:12]}.", tuple(found.changed))

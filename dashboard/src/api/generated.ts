@@ -634,8 +634,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Look whether the plan is stale
-         * @description Ask the planner now whether files of the plan have changed on its branch; a note of the plan says so. Least role: `triager`.
+         * Look whether the plan is stale, and make it again if wished
+         * @description Ask the planner now whether files of the plan have changed on its branch; the plan's ``stale`` says which. With ``reground`` a stale plan is made again at once, as a new version. Least role: `triager`.
          */
         post: operations["check_plan"];
         delete?: never;
@@ -3457,7 +3457,8 @@ export interface components {
          *         ``grounded`` is ``model`` when hypotheses and steps came from a model and were checked against the repository,
          *         ``evidence`` when they came from retrieval alone. A person wrote ``edited_fields``: they survive regeneration.
          *         ``changed_fields`` and ``diff`` (unified, shortened) say what differs from the version before. ``checked_at`` is
-         *         when ``base_commit`` was last compared with the tip of its branch.
+         *         when ``base_commit`` was last compared with the tip of its branch; ``stale`` is what that found, None: nothing. The
+         *         note that begins with "Stale: " says the same to older readers.
          */
         Plan: {
             /** @default 1 */
@@ -3523,12 +3524,26 @@ export interface components {
             approved_at: string | null;
             /** @default null */
             checked_at: string | null;
+            /** @default null */
+            stale: components["schemas"]["Stale"] | null;
             /** @default [] */
             changed_fields: string[];
             /** @default  */
             diff: string;
             created_at: string;
             updated_at: string;
+        };
+        /**
+         * PlanCheck
+         * @description What to do with a stale plan.
+         */
+        PlanCheck: {
+            /**
+             * Reground
+             * @description Make a plan that is found stale again, from the branch as it is now; edits stay.
+             * @default false
+             */
+            reground: boolean;
         };
         /**
          * PlanEdit
@@ -4373,6 +4388,17 @@ export interface components {
             subcluster_cohesions: number[];
             /** @default [] */
             groups: string[][];
+        };
+        /**
+         * Stale
+         * @description What a check found changed under a plan. ``files`` are those of the plan that changed on its branch, none where
+         *         its base commit left the branch; ``since`` is when a check first saw it, ``reason`` is for people.
+         */
+        Stale: {
+            since: string;
+            reason: string;
+            /** @default [] */
+            files: string[];
         };
         /**
          * StartFix
@@ -6145,7 +6171,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PlanCheck"];
+            };
+        };
         responses: {
             /** @description OK */
             200: {
@@ -6162,7 +6192,10 @@ export interface operations {
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
             404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
             412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
             422: components["responses"]["Problem422"];
             500: components["responses"]["Problem500"];
             503: components["responses"]["Problem503"];

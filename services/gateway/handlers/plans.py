@@ -5,6 +5,7 @@ from typing import Any
 from runtime import ids
 from schemas import subjects
 from schemas.base import encode
+from schemas.clusters import Cluster
 from schemas.plans import Plan, PlanOutcome, PlanRequest
 from schemas.projects import Project
 from services.gateway import fixing, repositories
@@ -79,8 +80,19 @@ async def approve_plan(call: Call) -> Answer:
 
 
 async def check_plan(call: Call) -> Answer:
-    """Ask the planner now whether files of the plan have changed on its branch; a note of the plan says so."""
-    return await _on_version(call, "check")
+    """Ask the planner now whether files of the plan have changed on its branch; the plan's ``stale`` says which.
+
+    With ``reground`` a stale plan is made again at once, as a new version.
+    """
+    body: shapes.PlanCheck = call.body
+    if not body.reground:
+        return await _on_version(call, "check")
+    return await _on_version(call, "check", reground=True, cluster=await _cluster(call))
+
+
+async def _cluster(call: Call) -> Cluster:
+    """With its reports: what a new version is made from."""
+    return await fixing.cluster_of(call.gateway, call.project_id, call.path("cluster_id"))
 
 
 async def _on_version(call: Call, action: str, *, version: int | None = None, **values: Any) -> Answer:
@@ -208,9 +220,11 @@ ROUTES = (
         method="POST",
         path="/clusters/{cluster_id}/plan/check",
         handler=check_plan,
-        summary="Look whether the plan is stale",
+        summary="Look whether the plan is stale, and make it again if wished",
         tag="plans",
         role="triager",
+        body=shapes.PlanCheck,
+        body_optional=True,
         takes=("If-Match",),
         answer=Plan,
         also=(404, 412, 503),

@@ -76,6 +76,14 @@ class Approval(OpenBody):
     version: int | None = Field(default=None, ge=1)
 
 
+class PlanCheck(OpenBody):
+    """What to do with a stale plan."""
+
+    reground: bool = Field(
+        default=False, description="Make a plan that is found stale again, from the branch as it is now; edits stay."
+    )
+
+
 class PlanVersions(Reply):
     """Versions of a plan, newest first."""
 

@@ -14,7 +14,7 @@ from messaging.ports import Out
 from messaging.worker import Context, Worker
 from schemas import subjects
 from schemas.errors import Failure
-from schemas.plans import Plan, PlanOutcome, PlanRecord, PlanRequest
+from schemas.plans import Plan, PlanOutcome, PlanRecord, PlanRequest, Stale
 from services.gateway.settings import Settings
 from tests.integration.gateway.builders import NOW, cluster, plan, publish_cluster, record
 from tests.integration.gateway.conftest import started
@@ -33,7 +33,10 @@ def obedient(request: PlanRequest, held: PlanRecord | None) -> PlanRecord:
         made = plan(number + 1)
     elif request.action == "check":
         assert current is not None
-        made = msgspec.structs.replace(current, notes=["Stale: a.py changed."], checked_at=NOW)
+        found = Stale(since=NOW, reason="a.py changed.", files=["a.py"])
+        made = msgspec.structs.replace(current, notes=["Stale: a.py changed."], stale=found, checked_at=NOW)
+        if request.reground:
+            made = msgspec.structs.replace(made, version=number + 1, notes=[], stale=None)
     elif request.action == "approve":
         assert current is not None
         made = msgspec.structs.replace(current, version=number + 1, approved_by=request.requested_by)
@@ -225,6 +228,23 @@ async def test_a_check_is_asked_of_the_planner_and_its_note_is_shown_with_the_pl
     shown = await (await client.get("/clusters/c1/plan")).json()
     assert shown["notes"] == ["Stale: a.py changed."]
     assert shown["checked_at"] is not None
+    assert (shown["stale"]["reason"], shown["stale"]["files"]) == ("a.py changed.", ["a.py"])
+    assert [request.reground for request in planner.asked] == [False, False]
+
+
+async def test_a_check_may_ask_for_a_stale_plan_to_be_made_again_from_its_reports(
+    client: Client, bus: NatsBus, planner: Planner
+) -> None:
+    await publish_cluster(bus, cluster())
+    await client.post("/clusters/c1/plan")
+    answer = await client.post("/clusters/c1/plan/check", json={"reground": True})
+    assert (answer.status, answer.headers["ETag"], (await answer.json())["stale"]) == (200, '"v2"', None)
+    asked = planner.asked[-1]
+    assert (asked.action, asked.expected_version, asked.reground) == ("check", 1, True)
+    assert asked.cluster is not None
+    late = await client.post("/clusters/c1/plan/check", json={"reground": True}, headers={"If-Match": '"v1"'})
+    assert late.status == 412
+    assert (await client.post("/clusters/c1/plan/check", json={"reground": "please"})).status == 422
 
 
 async def test_versions_show_author_time_and_what_each_changed(client: Client, bus: NatsBus) -> None:

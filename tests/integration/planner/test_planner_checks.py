@@ -37,6 +37,8 @@ async def test_a_check_says_which_files_changed_and_takes_it_back_when_they_are_
     assert "shop/pricing.py" in stale.note
     assert len(stale_notes(noted.notes)) == 1
     assert stale_notes(clean.notes) == []
+    assert noted.stale is not None
+    assert (noted.stale.files, clean.stale) == (["shop/pricing.py"], None)
     assert made.checked_at is not None
     assert clean.checked_at is not None
     assert clean.checked_at > made.checked_at

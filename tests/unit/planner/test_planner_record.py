@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from schemas.errors import Failure
-from schemas.plans import Plan, PlanRecord, PlanRequest
+from schemas.plans import Plan, PlanRecord, PlanRequest, Stale
 from services.planner import model
 from services.planner.differences import difference, unified
 from services.planner.editing import BadEdit, read_changes
@@ -252,17 +252,31 @@ def test_a_long_difference_is_shortened_and_says_so() -> None:
 
 def test_a_check_notes_a_stale_plan_without_a_new_version_and_a_later_one_takes_the_note_back() -> None:
     asked = [request(f"k{n}", action="check") for n in range(3)]
-    stale = checked(generated(None), asked[0], model.Finding(True, "a.py changed."), LATER)
+    stale = checked(generated(None), asked[0], model.Finding(True, "a.py changed.", ("a.py",)), LATER)
+    assert current(stale).stale == Stale(since=LATER, reason="a.py changed.", files=["a.py"])
     assert (current(stale).version, current(stale).notes[-1]) == (1, "Stale: a.py changed.")
     outcome = model.outcome_of(stale, "k0")
     assert outcome is not None
     assert (outcome.status, outcome.stale, outcome.note) == ("done", True, "a.py changed.")
     fresh = checked(stale, asked[1], model.Finding(False), LATER)
     assert not [note for note in current(fresh).notes if note.startswith("Stale")]
-    assert current(fresh).checked_at == LATER
+    assert (current(fresh).checked_at, current(fresh).stale) == (LATER, None)
     unseen = checked(generated(None), asked[2], model.Finding(None, "it could not be checked."), LATER)
     assert current(unseen).checked_at == NOW
     assert current(unseen).notes[-1] == "Stale: it could not be checked."
+
+
+def test_a_plan_is_stale_since_it_was_first_seen_and_stays_so_while_nobody_can_look_or_when_it_is_edited() -> None:
+    asked = [request(f"k{n}", action="check") for n in range(3)]
+    later = LATER + timedelta(hours=1)
+    first = checked(generated(None), asked[0], model.Finding(True, "a.py changed.", ("a.py",)), LATER)
+    more = checked(first, asked[1], model.Finding(True, "a.py, b.py changed.", ("a.py", "b.py")), later)
+    unseen = checked(more, asked[2], model.Finding(None, "it could not be checked."), later)
+    found = Stale(since=LATER, reason="a.py, b.py changed.", files=["a.py", "b.py"])
+    assert current(unseen).stale == found
+    edited_ = edited(unseen, "e1", {"title": "Commas"}, 1)
+    assert (current(edited_).stale, current(edited_).changed_fields) == (found, ["title"])
+    assert current(generated(edited_, "g2")).stale is None
 
 
 def test_an_edit_of_an_old_plan_does_not_make_its_ground_look_new() -> None:
