@@ -130,12 +130,17 @@ async def _move(
         await change.touch([target.id, row.id])
         await reports.put_in(change.connection, [item], target.id, pinned=True)
         change.rows[target.id].seen_at = change.rows[row.id].seen_at = change.now
-        if row.count <= 1:
+        emptied = row.count <= 1
+        if emptied:
             change.merged(row.id, target.id)
-        change.note(target.id, "moved", f"“{report['title'][:200]}” came from “{row.title}”", details={"from": row.id})
         reverse = {"before": {item: row.id}, "after": {item: target.id}, "fields": {row.id: _kept(row)}, **pairs}
-        return change.note(row.id, "moved", f"“{report['title'][:200]}” went to “{target.title}”",
-                           details={"to": target.id, "feedback_id": item}, reverse=reverse)  # fmt: skip
+        said = report["title"][:200]
+        came = change.note(target.id, "moved", f"“{said}” came from “{row.title}”", details={"from": row.id},
+                           reverse=reverse if emptied else None)  # fmt: skip
+        went = change.note(row.id, "moved", f"“{said}” went to “{target.title}”",
+                           details={"to": target.id, "feedback_id": item},
+                           reverse=None if emptied else reverse)  # fmt: skip
+        return came if emptied else went  # undone where a person can still go
 
     act: Act = lambda engine: engine.move(item, target.id)  # noqa: E731 - handed on as it is
     return await correct(desk, call.project_id, call.actor, act, write, target.id)

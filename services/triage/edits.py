@@ -171,13 +171,14 @@ async def cluster_undo(desk: Desk, call: calls_.UndoCall) -> results.ClustersCha
 
 
 async def _undoable(connection: Any, call: calls_.UndoCall) -> dict[str, Any]:
-    mine = [history.c.project_id == call.project_id, history.c.cluster_id == call.id]
+    """The entry to take back; of a cluster that has ended, one of the cluster that it lives on in."""
+    live = await find(connection, call.project_id, call.id)
+    mine = [history.c.project_id == call.project_id, history.c.cluster_id == live.id]
     statement = sa.select(history).where(*mine, history.c.reverse.is_not(None), history.c.undone.is_(False))
     if call.entry_id is not None:
         statement = statement.where(history.c.id == call.entry_id)
     row = (await connection.execute(statement.order_by(history.c.n.desc()).limit(1))).mappings().first()
     if row is None:
-        await find(connection, call.project_id, call.id)
         raise Problem(409, "nothing_to_undo", "no change by hand of this cluster is left to undo")
     return dict(row)
 

@@ -101,6 +101,21 @@ async def test_the_last_report_may_leave_and_its_cluster_leads_to_where_it_went(
     assert (await stack.call("cluster_get", id=items[0].cluster_id)).count == 2
 
 
+@pytest.mark.parametrize("at", ["where it went", "where it came from"])
+async def test_the_move_of_a_last_report_is_undone_from_either_side(stack: Stack, at: str) -> None:
+    await stack.send(
+        report("s1", "Alone in the dark", fingerprint="S"), report("t1", "Many words of tea", fingerprint="T")
+    )
+    alone, other = await stack.stored(2)
+    await stack.call("cluster_edit", id=alone.cluster_id, changes={"title": "Mine"})
+    await stack.call("cluster_move", id=alone.cluster_id, feedback_id=alone.id, to=other.cluster_id)
+    entry = (await stack.call("cluster_history", id=other.cluster_id)).items[0]
+    assert (entry.kind, entry.reversible) == ("moved", True)
+    await stack.call("cluster_undo", id=other.cluster_id if at == "where it went" else alone.cluster_id)
+    found = {one.id: (one.title, one.count) for one in await stack.clusters()}
+    assert found == {alone.cluster_id: ("Mine", 1), other.cluster_id: ("Many words of tea", 1)}
+
+
 async def test_what_a_person_wrote_survives_later_reports(stack: Stack) -> None:
     one, _ = await two_clusters(stack)
     repo = "https://github.com/acme/shop"
