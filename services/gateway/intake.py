@@ -55,8 +55,13 @@ def settings_of(gateway: Gateway, project: Project, source: str) -> dict[str, An
         raise Problem(503, "secret_key", f"The stored secrets of {source} cannot be opened: {why}") from why
 
 
-async def take(gateway: Gateway, project: Project, source: str, payload: Any, settings: dict[str, Any]) -> Taken:
-    """Normalise and publish one delivery. Problem 422 with the field when the payload is not what it should be."""
+async def take(
+    gateway: Gateway, project: Project, source: str, payload: Any, settings: dict[str, Any], delivery: str = ""
+) -> Taken:
+    """Normalise and publish one delivery. Problem 422 with the field when the payload is not what it should be.
+
+    ``delivery``: the sender's own name of it, the same when it is sent again.
+    """
     try:
         items = TABLE[source].normalise(
             payload, project_id=project.id, received_at=gateway.clock.now(), settings=settings
@@ -70,34 +75,37 @@ async def take(gateway: Gateway, project: Project, source: str, payload: Any, se
     if not items:
         return Taken("filtered", message="The delivery holds no report.")
     await check_quota(gateway, project, len(items))
-    return await publish(gateway, items)
+    return await publish(gateway, items, delivery)
 
 
-async def publish(gateway: Gateway, items: Sequence[FeedbackItem]) -> Taken:
+async def publish(gateway: Gateway, items: Sequence[FeedbackItem], delivery: str = "") -> Taken:
     """Store items in the stream FEEDBACK. ``duplicate`` when all of them had been stored before."""
-    fresh = [await _publish_one(gateway, item) for item in items]
+    fresh = [await _publish_one(gateway, item, delivery) for item in items]
     outcome: Outcome = "ok" if any(fresh) else "duplicate"
     INGESTED.labels(items[0].source, outcome).inc(len(items))
     return Taken(outcome, items[0].id)
 
 
-async def _publish_one(gateway: Gateway, item: FeedbackItem) -> bool:
-    ack = await gateway.publish(subjects.feedback(item.project_id, item.source), encode(item), msg_id=message_id(item))
+async def _publish_one(gateway: Gateway, item: FeedbackItem, delivery: str) -> bool:
+    named = message_id(item, delivery)
+    ack = await gateway.publish(subjects.feedback(item.project_id, item.source), encode(item), msg_id=named)
     # A new report is known by its id, a change of a known one only by its content.
-    name = item.id if item.event == "created" else message_id(item)
+    name = item.id if item.event == "created" else named
     known = name in gateway.seen
     gateway.seen.add(name)
     return not (ack.duplicate or known)
 
 
-def message_id(item: FeedbackItem) -> str:
+def message_id(item: FeedbackItem, delivery: str = "") -> str:
     """The same for the same content of the same report, whenever it is delivered.
 
-    A report without a time of its own is dated by its delivery, so that date is no content.
+    A report without a time of its own is dated by its delivery, so that date is no content. A change is known by its
+    delivery too: what was closed, opened and closed again says the same twice and means it.
     """
     created = _EPOCH if item.created_at == item.received_at else item.created_at
     content = encode(msgspec.structs.replace(item, received_at=None, created_at=created)).decode()
-    return ids.derived("feedback", item.project_id, item.source, item.external_id, content)
+    parts = (item.project_id, item.source, item.external_id, content)
+    return ids.derived("feedback", *parts, *([delivery] if delivery and item.event == "updated" else []))
 
 
 async def check_quota(gateway: Gateway, project: Project, requested: int) -> None:

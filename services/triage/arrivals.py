@@ -63,7 +63,7 @@ def _sorted_out(
 ) -> tuple[list[Arrival], list[dict[str, Any]]]:
     """New reports, and newer states of known ones; anything else has been seen before."""
     fresh: dict[str, Arrival] = {}
-    updates: list[dict[str, Any]] = []
+    updates: dict[str, dict[str, Any]] = {}  # the newest of each: an earlier one in between is nobody's state any more
     for one in arriving:
         before = known.get(one.item.id)
         if before is None and one.item.id in fresh:
@@ -72,8 +72,10 @@ def _sorted_out(
         elif before is None:
             fresh[one.item.id] = one
         elif one.item.event == "updated" and (one.item.received_at or now) > before["received_at"]:
-            updates.append({"before": before, **feedback_values(one.item, now)})
-    return list(fresh.values()), updates
+            values, held = feedback_values(one.item, now), updates.get(one.item.id)
+            if held is None or values["received_at"] >= held["received_at"]:
+                updates[one.item.id] = {"before": before, **values}
+    return list(fresh.values()), list(updates.values())
 
 
 async def _group(change: Change, rows: list[dict[str, Any]], grouped: Grouped) -> None:

@@ -73,8 +73,13 @@ async def _webhook(call: Call, source: str) -> dict[str, Any]:
     event = call.request.headers.get("X-GitHub-Event", "")
     if source == "github" and event in pull_events.EVENTS:
         return _answer(call, await _pull_request(call, project, event))
-    taken = await intake.take(call.gateway, project, source, call.body, settings)
+    taken = await intake.take(call.gateway, project, source, call.body, settings, _delivery(call, source))
     return _answer(call, taken)
+
+
+def _delivery(call: Call, source: str) -> str:
+    header = {"github": "X-GitHub-Delivery", "sentry": "Request-ID"}.get(source, "")
+    return call.request.headers.get(header, "")[:100] if header else ""
 
 
 async def _pull_request(call: Call, project: Project, event: str) -> Taken:

@@ -43,6 +43,20 @@ async def count(bus: NatsBus) -> int:
     return await bus.count(subjects.FEEDBACK)
 
 
+async def test_what_is_resolved_opened_and_resolved_again_is_told_each_time(client: Client, bus: NatsBus) -> None:
+    async def deliver(action: str, delivery: str) -> str:
+        issue = {"id": "9", "shortId": "SHOP-9", "title": "Total is wrong", "lastSeen": "2026-11-20T21:06:17Z"}
+        body = msgspec.json.encode({"action": action, "data": {"issue": issue}})
+        headers = {"Request-ID": delivery, "Content-Type": "application/json"}
+        answer = await client.post("/ingest/sentry", data=io.BytesIO(body), headers=headers)
+        return str((await answer.json())["status"])
+
+    said = [await deliver(action, f"d{n}") for n, action in enumerate(["resolved", "unresolved", "resolved"])]
+    assert (said, await count(bus)) == (["ok", "ok", "ok"], 3)
+    assert (await deliver("resolved", "d2"), await count(bus)) == ("duplicate", 3)
+    assert (await deliver("created", "d4"), await deliver("created", "d5")) == ("ok", "duplicate")
+
+
 async def test_without_a_secret_a_webhook_is_believed_only_with_a_key(client: Client, bus: NatsBus) -> None:
     stranger = await client.post("/ingest/sentry", json=SENTRY, headers={"Authorization": ""})
     assert (stranger.status, (await stranger.json())["code"]) == (401, "no_secret")

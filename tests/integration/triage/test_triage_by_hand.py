@@ -266,6 +266,21 @@ async def test_what_its_sender_closes_is_closed_with_all_that_belongs_to_it(stac
     assert (view.status, view.regressions) == ("new", 1)
 
 
+async def test_what_was_closed_and_opened_while_nobody_looked_is_open_with_all_that_belongs_to_it(idle: Stack) -> None:
+    def of(name: str, **fields: object) -> FeedbackItem:
+        return report(name, "Wrong total", source="github", fingerprint="acme/shop#7", **fields)
+
+    async with running(idle):
+        await idle.send(of("g1"), of("comment-2"))
+        await idle.stored(2)
+    for place, status in enumerate(["closed", "open"]):
+        change = of("g1", event="updated", status=status, received_at=report(f"x{40 + place}", "").received_at)
+        await idle.bus.publish("feedback.shop.github", encode(change), msg_id=f"c{place}")
+    async with running(idle):
+        await idle.send(report("z1", "A marker of another kind"))
+        assert [item.status for item in await idle.stored(3)] == ["open", "open", "open"]
+
+
 async def test_unknown_things_are_404_and_other_projects_see_nothing(stack: Stack) -> None:
     one, _ = await two_clusters(stack)
     for operation, fields in [
