@@ -6,8 +6,8 @@ import msgspec
 import numpy as np
 
 from services.triage.engine import corpus as c
-from services.triage.engine.grow import F32, U64
-from services.triage.engine.text import Boilerplate, checksum, plain, token_keys, tokens
+from services.triage.engine.grow import F32, U64, counted, distinct
+from services.triage.engine.text import Boilerplate, checksum, keys_of, plain, tokens
 from services.triage.engine.trace import errors_in, parse, split_body
 from services.triage.engine.types import Report
 
@@ -87,22 +87,16 @@ def _shape(title: str, prose: str, words: int, traced: bool) -> int:
 
 
 def _prose_terms(head: list[str], body: list[str], message: list[str]) -> list[Terms]:
-    stems: list[int] = []
-    idents: dict[int, None] = {}
-    marks = []
-    for part in (head, body[:PAIRED_WORDS], body[PAIRED_WORDS:], message):
-        for raw in part:
-            found, ident = token_keys(raw)
-            stems += found
-            if ident:
-                idents[ident] = None
-        marks.append(len(stems))
-    all_stems = np.array(stems, dtype=np.uint64)
+    keys = keys_of([*head, *body, *message])
+    stems = np.array([stem for found, _ in keys for stem in found], dtype=np.uint64)
+    idents = dict.fromkeys([ident for _, ident in keys if ident])
+    titled = sum([len(found) for found, _ in keys[: len(head)]])
+    paired = titled + sum([len(found) for found, _ in keys[len(head) : len(head) + len(body[:PAIRED_WORDS])]])
     return [
-        _counted(c.WORD, all_stems),
-        _flat(c.TITLE, np.unique(all_stems[: marks[0]])),
+        _counted(c.WORD, stems),
+        _flat(c.TITLE, distinct(stems[:titled])),
         _flat(c.IDENT, np.array(list(idents), dtype=np.uint64)),
-        _flat(c.PAIR, np.unique(_pairs(all_stems[: marks[1]]))),
+        _flat(c.PAIR, distinct(_pairs(stems[:paired]))),
     ]
 
 
@@ -111,8 +105,8 @@ def _flat(kind: int, checksums: U64) -> Terms:
 
 
 def _counted(kind: int, checksums: U64) -> Terms:
-    distinct, counts = np.unique(checksums, return_counts=True)
-    return c.key(kind, distinct), (1.0 + np.log(counts)).astype(np.float32)
+    once, counts = counted(checksums)
+    return c.key(kind, once), (1.0 + np.log(counts)).astype(np.float32)
 
 
 def _weighed(kind: int, terms: dict[int, float]) -> Terms:
@@ -130,7 +124,7 @@ def _frame_stems(frame: str) -> tuple[int, ...]:
     known = _frames.get(frame)
     if known is None:
         parts = (part for raw in tokens(frame) for part in raw.split("."))
-        known = tuple(stem for part in parts for stem in token_keys(part)[0])
+        known = tuple([stem for found, _ in keys_of(parts) for stem in found])
         if len(_frames) >= _FRAMES_KEPT:
             _frames.clear()
         _frames[frame] = known
@@ -142,7 +136,7 @@ def _trace_terms(frames: tuple[str, ...], message: list[str]) -> list[Terms]:
         return []
     names = [checksum(frame) for frame in frames]
     stems = [stem for frame in frames for stem in _frame_stems(frame)]
-    stems += [stem for raw in message for stem in token_keys(raw)[0]]
+    stems += [stem for found, _ in keys_of(message) for stem in found]
     weights = [1.0 / (1.0 + 0.15 * place) for place in range(len(frames))]
     pairs = _pairs(np.array(names[:16], dtype=np.uint64)).tolist()
     single: dict[int, float] = {}

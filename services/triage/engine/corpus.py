@@ -1,11 +1,13 @@
 """Term store of the earlier reports: document frequencies, retrieval by shared terms, the terms of each report."""
 
+import math
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from services.triage.engine.grow import F32, F64, I32, I64, U64, Grow, spans
+from services.triage.engine.grow import F32, F64, I32, I64, U64, Grow, pieces
 from services.triage.engine.postings import Postings
 from services.triage.engine.priors import PRIOR_REPORTS, expected
 from services.triage.engine.vocabulary import Vocabulary
@@ -26,30 +28,35 @@ def key(kind: int, checksums: U64) -> U64:
     return checksums | np.uint64(kind << 32)
 
 
-class Wanted:
-    """One retrieval: which kinds of terms, how many documents, how many postings may be read.
+# Kinds in an order in which those of every view stand side by side.
+_RANK = np.empty(KINDS, dtype=np.int8)
+_RANK[[TITLE, WORD, IDENT, PAIR, ERROR, TRACE_WORD, FRAME, FRAME_PAIR]] = range(KINDS)
+# What a retrieval looks at, as a span of these ranks.
+TITLES, TEXTS, NAMES, TRACES, FRAMES = range(5)
+_VIEWS = ((0, 1), (1, 5), (2, 4), (4, 8), (6, 8))
+_KINDS_OF = np.array([np.isin(_RANK, np.arange(first, last)) for first, last in _VIEWS])
+_GROUP = np.array([1, 0, 1, 2, 2, 1, 2, 1], dtype=np.int8)
+_DAMPING = 20.0
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """One retrieval: which terms (a view), how many documents, how many postings may be read.
 
     `recent` > 0 takes that many of the best among the latest RECENT documents as well.
     """
 
-    def __init__(self, kinds: Sequence[int], top: int, budget: int, recent: int = 0) -> None:
-        self.mask = np.zeros(KINDS, dtype=np.bool_)
-        self.mask[list(kinds)] = True
-        self.top, self.budget, self.recent = top, budget, recent
+    view: int
+    top: int
+    budget: int
+    recent: int = 0
 
 
-def _best(docs: I64, table: F64, norms: F32, wanted: Wanted) -> I64:
-    columns = wanted.mask.astype(np.float64)
-    total = table @ columns
-    some = np.flatnonzero(total > 0)
-    score = total[some] / np.sqrt(norms[some] @ columns + 20.0)
-    found = docs[some]
-    late = found[-1] - RECENT if len(found) else 0
-    best = _first(found, score, wanted.top)
-    if wanted.recent:
-        tail = found > late
-        best = np.concatenate([best, _first(found[tail], score[tail], wanted.recent)])
-    return best
+class _Read(msgspec.Struct):
+    """Postings in the order of their terms' ranks: documents, and what each is worth. `ends`: those of the ranks."""
+
+    docs: I64
+    worth: F64
+    ends: list[int]
 
 
 def _first(docs: I64, score: F64, top: int) -> I64:
@@ -83,11 +90,11 @@ class Corpus:
         self._parts = Grow(np.int32, 2)
         self._start = Grow(np.int64)
         self._start.extend([0])
-        self._norms = Grow(np.float32, KINDS)
+        self._lengths = [Grow(np.float64) for _ in _VIEWS]
         self._measured = Grow(np.int32)
         self._measures = Grow(np.float32, 2 * KINDS)
         self._mark = np.zeros(0, dtype=np.bool_)
-        self._slot = np.zeros(0, dtype=np.int32)
+        self._slot = np.zeros(0, dtype=np.int64)
         self._places = np.zeros(1_024, dtype=np.int32)
 
     @property
@@ -120,25 +127,27 @@ class Corpus:
 
     def idf(self, terms: I32) -> F32:
         """Inverse document frequency among the reports that have the term's kind at all; > 0."""
-        docs = _log_docs(self.docs_of_kind)
-        return np.asarray(np.maximum(docs[self.kind.view[terms]] - self._log_df.view[terms], _LEAST_IDF))
+        docs = _log_docs(self.docs_of_kind).take(self.kind.view.take(terms))
+        return np.asarray(np.maximum(docs - self._log_df.view.take(terms), _LEAST_IDF))
 
     def norms(self, terms: I32, weights: F32, idf: F32) -> F32:
         """Squared length of a document per kind of term."""
-        kinds = self.kind.view[terms]
+        kinds = self.kind.view.take(terms)
         return np.bincount(kinds, weights=(weights * idf) ** 2, minlength=KINDS).astype(np.float32)
 
     def add(self, terms: I32, weights: F32, norms: F32) -> int:
         """Stores a report's distinct terms (and counts them); returns its document number."""
         doc = self.size
-        kinds = self.kind.view[terms]
-        group = np.array([1, 0, 1, 2, 2, 1, 2, 1])[kinds]
-        order = np.argsort(group, kind="stable")
+        kinds = self.kind.view.take(terms)
+        group = _GROUP.take(kinds)
+        order = group.argsort(kind="stable")
+        sizes = np.bincount(group, minlength=3).tolist()
         self._pool.extend(terms[order])
         self._weights.extend(weights[order])
         self._start.extend([self._pool.size])
-        self._parts.extend([(int((group == 0).sum()), int((group < 2).sum()))])
-        self._norms.extend([norms])
+        self._parts.extend([(sizes[0], sizes[0] + sizes[1])])
+        for lengths, view in zip(self._lengths, _KINDS_OF, strict=True):
+            lengths.extend([math.sqrt(float(norms[view].sum(dtype=np.float64)) + _DAMPING)])
         self._measured.extend([-1])
         self._measures.more(1)
         self._count(terms, 1)
@@ -152,9 +161,10 @@ class Corpus:
         return doc
 
     def _count(self, terms: I32, by: int) -> None:
-        counts = self.df.view[terms] + by
-        self.df.view[terms] = counts
-        self._log_df.view[terms] = np.log(counts + self._prior.view[terms].astype(np.float32) + np.float32(0.5))
+        at = terms.astype(np.int64)
+        counts = self.df.view.take(at) + by
+        self.df.view[at] = counts
+        self._log_df.view[at] = np.log(counts + self._prior.view.take(at).astype(np.float32) + np.float32(0.5))
 
     def search(self, terms: I32, gain: F32, plan: Sequence[Wanted]) -> list[I64]:
         """Documents sharing the weightiest of `terms`, best first, one list for each entry of `plan`.
@@ -163,68 +173,80 @@ class Corpus:
         size. Rarest terms are read first, and no more postings than the budget of their group allows, so
         that the cost does not grow with the number of documents.
         """
-        flat, column, worth = self._read(terms, gain, plan)
-        if not len(flat):
+        read = self._read(terms, gain, plan)
+        if not len(read.docs):
             return [np.zeros(0, dtype=np.int64) for _ in plan]
         if len(self._mark) < self.size:
             self._mark = np.zeros(2 * self.size, dtype=np.bool_)
-            self._slot = np.zeros(2 * self.size, dtype=np.int32)
-        self._mark[flat] = True
-        docs = np.flatnonzero(self._mark[: self.size])
+            self._slot = np.zeros(2 * self.size, dtype=np.int64)
+        self._mark[read.docs] = True
+        docs = self._mark[: self.size].nonzero()[0]
         self._mark[docs] = False
-        self._slot[docs] = np.arange(len(docs), dtype=np.int32)
-        cell = self._slot[flat] * KINDS + column
-        table = np.bincount(cell, weights=worth, minlength=len(docs) * KINDS).astype(np.float64)
-        table = table.reshape(-1, KINDS)
-        norms = self._norms.view[docs]
-        return [_best(docs, table, norms, wanted) for wanted in plan]
+        self._slot[docs] = np.arange(len(docs))
+        slots = self._slot.take(read.docs)
+        return [self._best(docs, slots, read, wanted) for wanted in plan]
 
-    def _read(self, terms: I32, gain: F32, plan: Sequence[Wanted]) -> tuple[I32, I32, F32]:
-        df = self.df.view[terms]
-        kinds = self.kind.view[terms]
-        order = np.argsort(df, kind="stable")
-        order = order[df[order] > 0]
-        sizes = self.postings.kept(terms[order])
+    def _best(self, docs: I64, slots: I64, read: _Read, wanted: Wanted) -> I64:
+        first, last = (read.ends[rank] for rank in _VIEWS[wanted.view])
+        total = np.bincount(slots[first:last], read.worth[first:last], len(docs))
+        some = (total > 0).nonzero()[0]
+        found = docs.take(some)
+        score = total.take(some) / self._lengths[wanted.view].view.take(found)
+        best = _first(found, score, wanted.top)
+        if wanted.recent and len(found):
+            tail = int(np.searchsorted(found, found[-1] - RECENT, side="right"))
+            best = np.concatenate([best, _first(found[tail:], score[tail:], wanted.recent)])
+        return best
+
+    def _read(self, terms: I32, gain: F32, plan: Sequence[Wanted]) -> _Read:
+        df = self.df.view.take(terms)
+        order = df.argsort(kind="stable")
+        order = order[int(np.searchsorted(df.take(order), 0, side="right")) :]
+        kinds = self.kind.view.take(terms.take(order))
+        sizes = self.postings.kept(terms.take(order))
         chosen = np.zeros(len(order), dtype=np.bool_)
         for wanted in plan:
-            mine = np.flatnonzero(wanted.mask[kinds[order]])
-            chosen[mine[: 1 + int(np.searchsorted(np.cumsum(sizes[mine])[1:], wanted.budget))]] = True
-        places, lengths = order[chosen], sizes[chosen]
-        flat = self.postings.of(terms[places])
-        return flat, np.repeat(kinds[places].astype(np.int32), lengths), np.repeat(gain[places], lengths)
+            mine = _KINDS_OF[wanted.view].take(kinds).nonzero()[0]
+            chosen[mine[: 1 + int(np.searchsorted(sizes.take(mine).cumsum()[1:], wanted.budget))]] = True
+        ranks = _RANK.take(kinds[chosen])
+        by_rank = ranks.argsort(kind="stable")
+        places, lengths = order[chosen][by_rank], sizes[chosen][by_rank]
+        ends = np.bincount(ranks.take(by_rank), lengths, KINDS).cumsum().astype(np.int64).tolist()
+        docs = self.postings.of(terms.take(places)).astype(np.int64)
+        return _Read(docs, gain.take(places).astype(np.float64).repeat(lengths), [0, *ends])
 
     def shared(self, terms: I32, docs: I64, traces: bool) -> tuple[I64, I64, F32]:
         """What `terms` share with documents: (row in `docs`, place in `terms`, the document's weight), one
         entry for each shared term. Without `traces` only terms before a document's first trace term."""
-        start = self._start.view[docs]
-        length = self._start.view[docs + 1] - start if traces else self._parts.view[docs, 1].astype(np.int64)
-        at = spans(start, length)
-        place = self._places_of(terms)[self._pool.view[at]]
-        hits = np.flatnonzero(place)
-        rows = np.searchsorted(np.cumsum(length), hits, side="right")
-        found = place[hits].astype(np.int64) - 1
-        self._places[terms] = 0
-        return rows, found, self._weights.view[at[hits]].astype(np.float32)
+        start = self._start.view.take(docs)
+        length = self._start.view.take(docs + 1) - start if traces else self._parts.view[docs, 1].astype(np.int64)
+        place = self._places_of(terms).take(pieces(self._pool.view, start, length))
+        hits = (place != 0).nonzero()[0]
+        ends = length.cumsum()
+        rows = ends.searchsorted(hits, side="right")
+        self._places[terms.astype(np.int64)] = 0
+        at = hits + (start - ends + length).take(rows)
+        return rows, place.take(hits).astype(np.int64) - 1, self._weights.view.take(at).astype(np.float32)
 
     def shared_titles(self, words: I32, docs: I64) -> tuple[I64, I32]:
         """Title terms of documents whose words are among `words`: (row in `docs`, term)."""
         length = self._parts.view[docs, 0].astype(np.int64)
-        titles = self._pool.view[spans(self._start.view[docs], length)]
-        hits = np.flatnonzero(self._places_of(words)[self.twin.view[titles]])
-        self._places[words] = 0
-        return np.searchsorted(np.cumsum(length), hits, side="right"), titles[hits]
+        titles = pieces(self._pool.view, self._start.view.take(docs), length)
+        hits = (self._places_of(words).take(self.twin.view.take(titles)) != 0).nonzero()[0]
+        self._places[words.astype(np.int64)] = 0
+        return length.cumsum().searchsorted(hits, side="right"), titles.take(hits)
 
     def among(self, terms: I32, others: I32) -> NDArray[np.bool_]:
         """Which of `terms` are among `others`."""
-        found = self._places_of(others)[terms] > 0
-        self._places[others] = 0
+        found = self._places_of(others).take(terms) > 0
+        self._places[others.astype(np.int64)] = 0
         return np.asarray(found)
 
     def _places_of(self, terms: I32) -> I32:
         """For every term of the vocabulary its place in `terms` plus one, or 0. Set back to 0 by the caller."""
         if len(self._places) < self.vocabulary.size:
             self._places = np.zeros(2 * self.vocabulary.size, dtype=np.int32)
-        self._places[terms] = np.arange(1, len(terms) + 1, dtype=np.int32)
+        self._places[terms.astype(np.int64)] = np.arange(1, len(terms) + 1, dtype=np.int32)
         return self._places
 
     def measures(self, docs: I64) -> tuple[F32, F32]:
@@ -233,21 +255,24 @@ class Corpus:
         With the frequencies of the last epoch: epochs are a tenth of the reports apart, the same on every run,
         and a report that is compared a hundred times is measured once in each.
         """
-        stale = docs[self._measured.view[docs] != self._epoch]
+        stale = docs[self._measured.view.take(docs) != self._epoch]
         if len(stale):
-            length = self._start.view[stale + 1] - self._start.view[stale]
-            at = spans(self._start.view[stale], length)
-            terms = self._pool.view[at]
-            kinds = self.kind.view[terms].astype(np.int64)
-            idf = np.maximum(self._epoch_docs[kinds] - self._epoch_log_df.view[terms], _LEAST_IDF)
-            cell = np.repeat(np.arange(len(stale)) * KINDS, length) + kinds
-            own = self._weights.view[at].astype(np.float32) * idf
-            cells = len(stale) * KINDS
-            self._measures.view[stale, :KINDS] = np.bincount(cell, own * own, cells).reshape(-1, KINDS)
-            self._measures.view[stale, KINDS:] = np.bincount(cell, idf, cells).reshape(-1, KINDS)
-            self._measured.view[stale] = self._epoch
-        found: F32 = self._measures.view[docs]
+            self._measure(stale)
+        found: F32 = self._measures.view.take(docs, axis=0)
         return found[:, :KINDS], found[:, KINDS:]
+
+    def _measure(self, docs: I64) -> None:
+        start = self._start.view.take(docs)
+        length = self._start.view.take(docs + 1) - start
+        terms = pieces(self._pool.view, start, length)
+        kinds = self.kind.view.take(terms)
+        idf = np.maximum(self._epoch_docs.take(kinds) - self._epoch_log_df.view.take(terms), _LEAST_IDF)
+        cell = (np.arange(len(docs)) * KINDS).repeat(length) + kinds
+        own = pieces(self._weights.view, start, length).astype(np.float32) * idf
+        cells = len(docs) * KINDS
+        self._measures.view[docs, :KINDS] = np.bincount(cell, own * own, cells).reshape(-1, KINDS)
+        self._measures.view[docs, KINDS:] = np.bincount(cell, idf, cells).reshape(-1, KINDS)
+        self._measured.view[docs] = self._epoch
 
     def terms_of(self, doc: int) -> tuple[I32, F32]:
         """Distinct terms and weights of one document."""
@@ -258,7 +283,7 @@ class Corpus:
         """Takes a document's terms out of the counts; its postings are skipped by the caller."""
         terms, _ = self.terms_of(doc)
         self._count(terms, -1)
-        self.docs_of_kind -= np.bincount(self.kind.view[terms], minlength=KINDS) > 0
+        self.docs_of_kind -= np.bincount(self.kind.view.take(terms), minlength=KINDS) > 0
 
 
 def _log_docs(docs_of_kind: I64) -> F32:

@@ -56,3 +56,29 @@ def spans(starts: I64, lengths: I64) -> I64:
     total = int(ends[-1]) if len(ends) else 0
     found: I64 = np.arange(total, dtype=np.int64) + np.repeat(starts - (ends - lengths), lengths)
     return found
+
+
+def distinct(values: NDArray[Any]) -> NDArray[Any]:
+    """Each value once, in order: np.unique at a third of its cost for the few hundred values of a report."""
+    found, _ = counted(values)
+    return found
+
+
+def counted(values: NDArray[Any]) -> tuple[NDArray[Any], I64]:
+    """(each value once, in order; how often it came)."""
+    ordered = np.sort(values)
+    borders = np.ones(len(ordered) + 1, dtype=np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=borders[1:-1])
+    first = borders.nonzero()[0]
+    return ordered.take(first[:-1]), first[1:] - first[:-1]
+
+
+def pieces(pool: NDArray[Any], starts: I64, lengths: I64) -> NDArray[Any]:
+    """The rows of every span of `pool`, one after the other: what `pool[spans(...)]` gives, copied piece by piece.
+
+    Faster where pieces are long; for many short ones `spans` is.
+    """
+    if not len(starts):
+        return pool[:0]
+    ends = (starts + lengths).tolist()
+    return np.concatenate([pool[start:end] for start, end in zip(starts.tolist(), ends, strict=True)])

@@ -7,19 +7,17 @@ from numpy.typing import NDArray
 from services.triage.engine import features as f
 from services.triage.engine.analyse import SHORT, TEXT, TRACE, Analysis, analyse
 from services.triage.engine.corpus import (
-    ERROR,
     FRAME,
-    FRAME_PAIR,
-    IDENT,
-    PAIR,
-    TITLE,
-    TRACE_WORD,
-    WORD,
+    FRAMES,
+    NAMES,
+    TEXTS,
+    TITLES,
+    TRACES,
     Corpus,
     Wanted,
     key,
 )  # fmt: skip
-from services.triage.engine.grow import F32, I32, I64, Grow
+from services.triage.engine.grow import F32, I32, I64, Grow, distinct
 from services.triage.engine.nearest import Nearest
 from services.triage.engine.text import Boilerplate, checksum
 from services.triage.engine.types import Report
@@ -29,14 +27,14 @@ BUDGET = 12_000
 VECTOR_CHARS = 2_000
 LATEST = 16
 _PLAIN = (
-    Wanted((WORD, IDENT, PAIR, ERROR), 32, BUDGET, recent=8),
-    Wanted((TITLE,), 14, BUDGET // 2, recent=4),
-    Wanted((IDENT, PAIR), 10, BUDGET // 2),
+    Wanted(TEXTS, 32, BUDGET, recent=8),
+    Wanted(TITLES, 14, BUDGET // 2, recent=4),
+    Wanted(NAMES, 10, BUDGET // 2),
 )
 _TRACED = (
     *_PLAIN,
-    Wanted((FRAME, FRAME_PAIR, TRACE_WORD, ERROR), 20, BUDGET),
-    Wanted((FRAME, FRAME_PAIR), 10, BUDGET // 2),
+    Wanted(TRACES, 20, BUDGET),
+    Wanted(FRAMES, 10, BUDGET // 2),
 )
 _EMPTY = np.zeros(0, dtype=np.int64)
 
@@ -47,7 +45,7 @@ class Prepared(msgspec.Struct):
     report: Report
     analysis: Analysis
     query: f.Query
-    all_tokens: I32
+    distinct_tokens: I32
 
 
 class Entry(msgspec.Struct):
@@ -124,7 +122,7 @@ class Index:
         analysis = analyse(report, self.boilerplate)
         terms, weights = self.corpus.terms(analysis.keys), analysis.weights
         top = key(FRAME, np.array([checksum(frame) for frame in analysis.frames[:1]], dtype=np.uint64))
-        all_tokens, vector, title_vector, aligned = self._meaning(analysis)
+        distinct_tokens, vector, title_vector, aligned = self._meaning(analysis)
         query = f.Query(
             terms=terms, weights=weights, idf=self.corpus.idf(terms),
             vector=vector, title_vector=title_vector,
@@ -134,7 +132,7 @@ class Index:
             source=self._sources.get(report.source, -1),
             top_frame=int(self.corpus.terms(top)[0]) if len(top) else -1,
         )  # fmt: skip
-        return Prepared(report, analysis, query, all_tokens)
+        return Prepared(report, analysis, query, distinct_tokens)
 
     def _regime(self, source: str, shape: int) -> int:
         """One short line among full reports is a terse report, not one of a stream of messages: a report
@@ -149,11 +147,11 @@ class Index:
         head = self.table.ids(analysis.title)
         rest = self.table.ids(" ".join(analysis.prose[:VECTOR_CHARS].split()))
         both = np.concatenate([head, rest])
-        _, first = np.unique(both, return_index=True)
+        distinct, first = np.unique(both, return_index=True)
         aligned = both[np.sort(first)[:ALIGN]]
         title = head if len(head) else rest[:ALIGN]
         return (
-            both, pool(self.table, self.token_weights, both),
+            distinct, pool(self.table, self.token_weights, both),
             pool(self.table, self.token_weights, title), aligned,
         )  # fmt: skip
 
@@ -169,8 +167,8 @@ class Index:
         if self.table is not None:
             found.append(self.vectors.search(query.vector, 40 if query.regime == SHORT else 24))
             found.append(self.title_vectors.search(query.title_vector, 12))
-        docs = np.unique(np.concatenate(found))
-        return np.asarray(docs[self.alive.view[docs]], dtype=np.int64)
+        docs = distinct(np.concatenate(found))
+        return np.asarray(docs[self.alive.view.take(docs)], dtype=np.int64)
 
     def compare(self, prepared: Prepared, docs: I64, context: f.Context | None = None) -> tuple[F32, f.Context]:
         """Features of a report against documents (rows as in `docs`, which must not be empty)."""
@@ -181,7 +179,7 @@ class Index:
         """Fills the costly columns of feature rows (as in `docs`) in place."""
         if self.table is None or not len(docs):
             return
-        tokens = self._aligned.view[docs].astype(np.int32)
+        tokens = self._aligned.view.take(docs, axis=0).astype(np.int32)
         weights = self.token_weights.of(np.where(tokens >= 0, tokens, 0))
         x[:, f.ALIGNED], x[:, f.ALIGNED + 1] = f.align(self.table.unit, weights, prepared.query, tokens)
 
@@ -191,12 +189,13 @@ class Index:
         return np.asarray((self._shape.view[docs, 5] == signature) & (signature > 0))
 
     def _facts(self, docs: I64) -> f.Facts:
-        shape = self._shape.view[docs]
+        shape = self._shape.view.take(docs, axis=0)
         return f.Facts(
-            vectors=self.vectors.rows.view[docs], title_vectors=self.title_vectors.rows.view[docs],
-            days=self._days.view[docs], gaps=self.size - docs,
+            vectors=self.vectors.rows.view.take(docs, axis=0),
+            title_vectors=self.title_vectors.rows.view.take(docs, axis=0),
+            days=self._days.view.take(docs), gaps=self.size - docs,
             words=shape[:, 0], frames=shape[:, 1], regimes=shape[:, 2].astype(np.int8),
-            sources=shape[:, 3], top_frames=shape[:, 4], hubs=self._hubs.view[docs],
+            sources=shape[:, 3], top_frames=shape[:, 4], hubs=self._hubs.view.take(docs, axis=0),
         )  # fmt: skip
 
     def entry(self, prepared: Prepared, context: f.Context | None) -> Entry:
@@ -206,8 +205,8 @@ class Index:
         padded[: len(query.tokens)] = query.tokens
         return Entry(
             terms=query.terms, weights=query.weights, norms=self.corpus.norms(query.terms, query.weights, query.idf),
-            lines=np.unique(np.array(prepared.analysis.lines, dtype=np.uint32)),
-            tokens=np.unique(prepared.all_tokens).astype(np.uint16), aligned=padded,
+            lines=distinct(np.array(prepared.analysis.lines, dtype=np.uint32)),
+            tokens=prepared.distinct_tokens.astype(np.uint16), aligned=padded,
             vector=query.vector.astype(np.float16), title_vector=query.title_vector.astype(np.float16),
             day=query.day, words=query.words, frames=query.frames, regime=query.regime,
             short=prepared.analysis.shape == SHORT,
@@ -219,7 +218,7 @@ class Index:
     def add(self, entry: Entry) -> int:
         """Stores an entry; returns its document number."""
         doc = self.corpus.add(entry.terms, entry.weights, entry.norms)
-        self.boilerplate.learn(entry.lines.tolist())
+        self.boilerplate.learn(entry.lines)
         self.token_weights.learn(entry.tokens)
         self.vectors.add(entry.vector)
         self.title_vectors.add(entry.title_vector)
@@ -238,6 +237,6 @@ class Index:
         """A forgotten report is never found again and no longer counts."""
         self.corpus.forget(doc)
         lines, tokens = self._lines.of(doc)
-        self.boilerplate.unlearn(lines.tolist())
+        self.boilerplate.unlearn(lines)
         self.token_weights.unlearn(tokens)
         self.alive.view[doc] = False

@@ -30,23 +30,25 @@ class Postings:
 
     def kept(self, terms: I32) -> I64:
         """How many document numbers each term has here."""
-        return np.asarray(np.minimum(self._count.view[terms], POSTINGS_KEPT), dtype=np.int64)
+        return np.asarray(np.minimum(self._count.view.take(terms), POSTINGS_KEPT), dtype=np.int64)
 
     def add(self, terms: I32, doc: int) -> None:
         """Enters a document under each of its distinct terms."""
-        count = self._count.view[terms]
-        size = self._size.view[terms]
-        full = (count >= SIZES[size]) & (size < LARGEST)
-        for each in np.unique(size[full]).tolist():
-            self._enlarge(terms[full & (size == each)], each)
-        self._pool.view[self._start.view[terms] + count % SIZES[self._size.view[terms]]] = doc
-        self._count.view[terms] = count + 1
+        at = terms.astype(np.int64)
+        count = self._count.view.take(at)
+        size = self._size.view.take(at)
+        full = ((count >= SIZES.take(size)) & (size < LARGEST)).nonzero()[0]
+        sizes = size.take(full)
+        for each in sorted(set(sizes.tolist())):
+            self._enlarge(at.take(full[sizes == each]), each)
+        self._pool.view[self._start.view.take(at) + count % SIZES.take(self._size.view.take(at))] = doc
+        self._count.view[at] = count + 1
 
-    def _enlarge(self, terms: I32, size: int) -> None:
+    def _enlarge(self, terms: I64, size: int) -> None:
         new = self._take(size + 1, len(terms))
         if size:
             span = np.arange(SIZES[size])
-            old = self._start.view[terms]
+            old = self._start.view.take(terms)
             pool = self._pool.view
             pool[new[:, None] + span] = pool[old[:, None] + span]
             self._free[size].extend(old.tolist())
@@ -64,5 +66,5 @@ class Postings:
 
     def of(self, terms: I32) -> I32:
         """The document numbers of several terms, one after the other (`kept` says how many each)."""
-        found: I32 = self._pool.view[spans(self._start.view[terms], self.kept(terms))]
+        found: I32 = self._pool.view.take(spans(self._start.view.take(terms), self.kept(terms)))
         return found

@@ -44,7 +44,7 @@ def names_of(report: Report) -> Names:
     named = [word for word in words if "_" in word or not word.islower()]
     errors = [word for word in named if _HUMPS.match(word)][:KEPT]
     functions = [word for word in named if _FUNCTION.match(word)][:KEPT]
-    frames = _FRAME.findall(text)
+    frames = _FRAME.findall(text) if errors else []
     site = (errors[0], frames[-1]) if errors and frames and _FUNCTION.match(frames[-1]) else None
     return Names(frozenset(errors), frozenset(functions), site)
 

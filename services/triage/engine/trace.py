@@ -1,5 +1,6 @@
 """Stack traces of any language, reduced to frames and exception names."""
 
+import functools
 import re
 
 import msgspec
@@ -14,9 +15,14 @@ _NATIVE = re.compile(
 )
 _ATSIGN = re.compile(r"^(?P<name>[\w$.<>/]*)@(?P<file>\S+?):\d+(?::\d+)?$")
 _GO = re.compile(r"^(?P<name>[\w./*()-]+\.[\w*()-]+)\((?:0x|\.\.\.|\))")
-_ERROR = re.compile(r"\b((?:[A-Za-z_]\w*[.:]{1,2})*[A-Z]\w*(?:Exception|Error|Failure|Fault|Panic|Warning))\b")
-_SIGNAL = re.compile(r"\b(SIG[A-Z]{3,5}|EXC_[A-Z_]+|E[A-Z]{4,12})\b")
+_SUFFIXES = ("Exception", "Error", "Failure", "Fault", "Panic", "Warning")
+_CLASS = rf"\w*(?:{'|'.join(_SUFFIXES)})\b"
+# The last part of a dotted name of an error. Patterns begin with the class of the first character (and look back from
+# there for the border of a word), so that the scanner passes over all others.
+_ERROR = re.compile(rf"([A-Z](?<!\w[A-Z]){_CLASS})(?![.:]{{1,2}}(?:[A-Za-z_]\w*[.:]{{1,2}})*[A-Z]{_CLASS})")
+_SIGNAL = re.compile(r"([SE](?<!\w[SE])(?:(?<=S)IG[A-Z]{3,5}|(?<=E)(?:XC_[A-Z_]+|[A-Z]{4,12})))\b")
 _NOISE = re.compile(r"\d+|[<>`'|]|\$\$|lambda|closure")
+_PATTERNS = (_PYTHON, _RUBY, _AT, _ATSIGN, _NATIVE, _GO)
 
 
 class Trace(msgspec.Struct, frozen=True):
@@ -28,9 +34,11 @@ class Trace(msgspec.Struct, frozen=True):
     message: str = ""
 
 
+@functools.lru_cache(maxsize=8_192)  # the same few thousand lines come again and again; 6 MB at most
 def frame_name(line: str) -> str | None:
     """The function a line of a trace names, without arguments, line numbers and generated parts; else None."""
-    for pattern in (_PYTHON, _RUBY, _AT, _ATSIGN, _NATIVE, _GO):
+    # Most lines of most traces, and no other pattern fits them.
+    for pattern in (_AT,) if line.lstrip().startswith("at ") else _PATTERNS:
         found = pattern.match(line)
         if found:
             name = _NOISE.sub("", found["name"]).strip(" .:$/")
@@ -44,9 +52,8 @@ def frame_name(line: str) -> str | None:
 
 def errors_in(text: str) -> tuple[str, ...]:
     """Exception class and signal names in a text, last part only, each once, at most eight."""
-    found = [m.rsplit(".", 1)[-1].rsplit(":", 1)[-1] for m in _ERROR.findall(text)]
-    found += _SIGNAL.findall(text)
-    return tuple(dict.fromkeys(found))[:8]
+    found = _ERROR.findall(text) if any(suffix in text for suffix in _SUFFIXES) else []
+    return tuple(dict.fromkeys([*found, *_SIGNAL.findall(text)]))[:8]
 
 
 def parse(text: str) -> Trace:

@@ -54,20 +54,22 @@ class Vocabulary:
         left = np.arange(len(keys))
         mask, known = len(self._slots) - 1, self.keys.view
         while len(left):
-            held = self._slots[at]
-            same = (held >= 0) & (known[held] == keys[left])
+            held = self._slots.take(at)
+            there = (held >= 0).nonzero()[0]
+            left, step, at, held = left.take(there), step.take(there), at.take(there), held.take(there)
+            same = known.take(held) == keys.take(left)
             found[left[same]] = held[same]
-            on = (held >= 0) & ~same
-            left, step = left[on], step[on]
-            at = (at[on] + step) & mask
+            on = (~same).nonzero()[0]
+            left, step = left.take(on), step.take(on)
+            at = (at.take(on) + step) & mask
         return found
 
     def _enter(self, keys: U64, numbers: I32) -> None:
         at, step = self._home(keys)
         mask = len(self._slots) - 1
         while len(numbers):
-            free = self._slots[at] < 0
-            self._slots[at[free]] = numbers[free]
-            on = self._slots[at] != numbers
-            numbers, step = numbers[on], step[on]
-            at = (at[on] + step) & mask
+            free = (self._slots.take(at) < 0).nonzero()[0]
+            self._slots[at.take(free)] = numbers.take(free)
+            on = (self._slots.take(at) != numbers).nonzero()[0]
+            numbers, step = numbers.take(on), step.take(on)
+            at = (at.take(on) + step) & mask

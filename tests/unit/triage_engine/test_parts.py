@@ -2,9 +2,13 @@
 
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.triage.engine.describe import Evidence, describe
+from services.triage.engine.grow import counted, distinct, pieces, spans
 from services.triage.engine.text import Boilerplate, plain, token_parts
 from services.triage.engine.trace import errors_in, frame_name, split_body
 
@@ -61,8 +65,50 @@ def test_a_trace_inside_a_body_is_moved_out() -> None:
     assert trace.count("at a.b.C") == 3
 
 
-def test_error_names_lose_their_package() -> None:
-    assert errors_in("java.io.IOException: x, then SIGSEGV") == ("IOException", "SIGSEGV")
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("java.io.IOException: x, then SIGSEGV", ("IOException", "SIGSEGV")),
+        ("java.lang.RuntimeException:java.io.IOException", ("IOException",)),
+        ("AssertionError::why, then Foo.BarError.", ("AssertionError", "BarError")),
+        ("ENOENT in reExceptionE, EXC_BAD_ACCESS", ("ENOENT", "EXC_BAD_ACCESS")),
+        ("an error, a Failures list, aSIGSEGV", ()),
+    ],
+)
+def test_error_names_lose_their_package(text: str, names: tuple[str, ...]) -> None:
+    assert errors_in(text) == names
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        "2024-01-02T10:20:30.5Z", "2024/1/2", "10:20:30,123", "0x7f12ab", "deadbeef-0000-4000-8000-abcdefabcdef",
+        "1a2b3c4d5e6f", "a1b2c3d4e5f60718293a4b5c6d7e8f90",
+    ],
+)  # fmt: skip
+def test_time_stamps_and_addresses_go(noise: str) -> None:
+    assert plain(f"before {noise} after").split() == ["before", "after"]
+
+
+@pytest.mark.parametrize("word", ["deadbeefcafe", "123456789012", "1.2.3", "x1a2b3c4d5e6f", "10:20", "0x12", "facade"])
+def test_words_numbers_and_versions_stay(word: str) -> None:
+    assert plain(f"before {word} after").split() == ["before", word, "after"]
+
+
+@given(st.lists(st.integers(0, 9)))
+def test_counting_values_agrees_with_numpy(numbers: list[int]) -> None:
+    values = np.array(numbers, dtype=np.uint64)
+    once, counts = np.unique(values, return_counts=True)
+    found, times = counted(values)
+    assert found.tolist() == distinct(values).tolist() == once.tolist()
+    assert times.tolist() == counts.tolist()
+
+
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 9))))
+def test_pieces_are_the_rows_of_their_spans(asked: list[tuple[int, int]]) -> None:
+    starts, lengths = np.array(asked, dtype=np.int64).reshape(-1, 2).T
+    pool = np.arange(30) * 3
+    assert pieces(pool, starts, lengths).tolist() == pool[spans(starts, lengths)].tolist()
 
 
 def test_a_description_says_what_for_whom_since_when_and_how_often() -> None:
