@@ -5,11 +5,14 @@ import { useConnection, useStream, type Connection } from "@/api/live";
 import { deadLetters } from "@/api/queries";
 import { useMay, useSession } from "@/api/session";
 import { Icon } from "@/components/icons";
+import { KeyHint } from "@/components/ui";
 import { Toasts } from "@/components/toasts";
 import { SignInGate } from "@/features/session/sign-in";
 import { useBatched } from "@/lib/batched";
 import { ProjectChoice } from "./project-choice";
-import { PAGES, Shortcuts } from "./shortcuts";
+import { PAGES } from "./pages";
+import { PALETTE, PALETTE_KEY } from "./palette";
+import { Shortcuts } from "./shortcuts";
 
 export function Shell() {
   return (
@@ -35,6 +38,18 @@ function Frame() {
           <img src="/icon.svg" alt="" /> Soulcaster
         </Link>
         <ProjectChoice />
+        <button
+          type="button"
+          className="palette-button"
+          aria-haspopup="dialog"
+          onClick={() => {
+            window.dispatchEvent(new Event(PALETTE));
+          }}
+        >
+          <Icon name="search" />
+          <span>Find …</span>
+          <kbd aria-hidden="true">{PALETTE_KEY}</kbd>
+        </button>
         <div className="items">
           {PAGES.map(({ path, label, icon }) => (
             <NavLink key={path} to={path} end={path === "/"} className="item">
@@ -70,7 +85,7 @@ function Foot() {
         {session.data?.name} · {session.data?.role}
       </span>
       <span className="small">
-        <kbd>?</kbd> keys
+        <KeyHint id="keys" what="keys" />
       </span>
     </div>
   );

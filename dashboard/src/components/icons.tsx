@@ -1,4 +1,5 @@
 const PATHS: Record<string, string> = {
+  search: "M10.5 17a6.5 6.5 0 100-13 6.5 6.5 0 000 13zm4.8-1.7L20 20",
   inbox: "M3 13h5l1.5 2.5h5L16 13h5M3 13l3-8h12l3 8v6H3z",
   jobs: "M5 4l14 8-14 8z",
   dead: "M12 8v5m0 3v.01M12 3l9.5 17h-19z",

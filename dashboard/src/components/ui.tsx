@@ -1,5 +1,6 @@
 import type { ButtonHTMLAttributes, ReactNode } from "react";
 import { Dialog as RadixDialog, Tabs as RadixTabs } from "radix-ui";
+import { useKeyLabel, type ActionId } from "@/lib/keymap";
 import { absolute, ago } from "@/lib/time";
 import { reveal, safeHref } from "@/lib/untrusted";
 import { toast } from "./toast";
@@ -9,18 +10,20 @@ interface ButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
   /** Why the act is not possible now. The button stays focusable and says so. */
   readonly blocked?: string | undefined;
   readonly busy?: boolean;
-  readonly shortcut?: string;
+  /** What a single key does as well; its key is shown. */
+  readonly shortcut?: ActionId;
 }
 
 export function Button({ kind = "plain", blocked, busy = false, shortcut, children, onClick, ...rest }: ButtonProps) {
   const off = Boolean(blocked) || busy;
+  const key = useKeyLabel(shortcut);
   return (
     <button
       type="button"
       className={`button button-${kind}`}
       aria-disabled={off || undefined}
       aria-busy={busy || undefined}
-      aria-keyshortcuts={shortcut}
+      aria-keyshortcuts={key || undefined}
       title={blocked}
       onClick={
         off
@@ -34,11 +37,21 @@ export function Button({ kind = "plain", blocked, busy = false, shortcut, childr
     >
       {busy ? <span className="spinner" aria-hidden="true" /> : null}
       {children}
-      {shortcut && !blocked ? <kbd aria-hidden="true">{shortcut}</kbd> : null}
+      {key && !blocked ? <kbd aria-hidden="true">{key}</kbd> : null}
       {busy ? <span className="visually-hidden"> (working)</span> : null}
       {blocked ? <span className="visually-hidden"> (not possible: {blocked})</span> : null}
     </button>
   );
+}
+
+/** A key and what it does; nothing where there is no such key. */
+export function KeyHint({ id, what }: { readonly id: ActionId; readonly what: string }) {
+  const key = useKeyLabel(id);
+  return key ? (
+    <span className="nowrap">
+      <kbd>{key}</kbd> {what}
+    </span>
+  ) : null;
 }
 
 const TONES: Record<string, [tone: string, icon: string, label: string]> = {
@@ -148,10 +161,14 @@ interface DialogProps {
   readonly onClose: () => void;
   readonly children: ReactNode;
   readonly description?: string;
+  /** Escape does not close it now: something in it listens for keys. */
+  readonly heldOpen?: boolean;
+  /** A palette shows neither its title nor a button to close it. */
+  readonly kind?: "plain" | "palette";
 }
 
 /** Radix' own overlay locks the scroll through an inline style sheet, which our content policy refuses; ours is a div. */
-export function Dialog({ title, open, onClose, children, description }: DialogProps) {
+export function Dialog({ title, open, onClose, children, description, heldOpen = false, kind = "plain" }: DialogProps) {
   return (
     <RadixDialog.Root
       open={open}
@@ -161,17 +178,25 @@ export function Dialog({ title, open, onClose, children, description }: DialogPr
     >
       <RadixDialog.Portal>
         <div className="overlay" aria-hidden="true" />
-        <RadixDialog.Content className="dialog" {...(description ? {} : { "aria-describedby": undefined })}>
+        <RadixDialog.Content
+          className={`dialog dialog-${kind}`}
+          onEscapeKeyDown={(event) => {
+            if (heldOpen) event.preventDefault();
+          }}
+          {...(description ? {} : { "aria-describedby": undefined })}
+        >
           <RadixDialog.Title asChild>
-            <h2>
+            <h2 className={kind === "palette" ? "visually-hidden" : undefined}>
               <Untrusted text={title} />
             </h2>
           </RadixDialog.Title>
           {description ? <RadixDialog.Description className="muted wrap">{description}</RadixDialog.Description> : null}
           {children}
-          <RadixDialog.Close className="button button-quiet dialog-close" aria-label="Close">
-            ✕
-          </RadixDialog.Close>
+          {kind === "palette" ? null : (
+            <RadixDialog.Close className="button button-quiet dialog-close" aria-label="Close">
+              ✕
+            </RadixDialog.Close>
+          )}
         </RadixDialog.Content>
       </RadixDialog.Portal>
     </RadixDialog.Root>

@@ -1,41 +1,61 @@
 import { useLayoutEffect, useRef } from "react";
+import { action, keyOf, keysEnabled, type ActionId } from "./keymap";
 
-const STORED = "soulcaster.keys";
+/** What the page can do now; left out or undefined is what it cannot. */
+export type Acts = Partial<Record<ActionId, (() => void) | undefined>>;
+
+const PREFIX_MS = 1500;
+const pages: { current: Acts }[] = [];
+let prefixed = 0;
 
 /**
- * Single-key shortcuts of a page; off while typing, while a dialog is open, and when the person turned them off. Layout
- * effects, because a key pressed right after the page was drawn must find them: effects proper come later.
+ * What parts of a page do, by single keys and from the palette. The part that was drawn last wins; what `everywhere` says
+ * holds where no part says otherwise. Layout effects, because a key pressed right after the page was drawn must find
+ * them: effects proper come later.
  */
-export function useKeys(keys: Record<string, () => void>): void {
-  const current = useRef(keys);
+export function useKeys(acts: Acts, everywhere = false): void {
+  const current = useRef(acts);
   useLayoutEffect(() => {
-    current.current = keys;
+    current.current = acts;
   });
   useLayoutEffect(() => {
-    const pressed = (event: KeyboardEvent): void => {
-      if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || !keysEnabled()) return;
-      const target = event.target as HTMLElement | null;
-      if (target?.closest("input:not([type=checkbox]), textarea, select, [contenteditable], [role=dialog], .log"))
-        return;
-      if (event.key === "Enter" && target?.closest("a, button, summary, input")) return;
-      const act = current.current[event.key];
-      if (!act) return;
-      event.preventDefault();
-      act();
-    };
-    window.addEventListener("keydown", pressed);
+    if (pages.length === 0) window.addEventListener("keydown", pressed);
+    if (everywhere) pages.push(current);
+    else pages.unshift(current);
     return () => {
-      window.removeEventListener("keydown", pressed);
+      pages.splice(pages.indexOf(current), 1);
+      if (pages.length === 0) window.removeEventListener("keydown", pressed);
     };
-  }, []);
+  }, [everywhere]);
 }
 
-/** WCAG 2.2, 2.1.4: single-character shortcuts can be turned off (Settings). */
-export function keysEnabled(): boolean {
-  return localStorage.getItem(STORED) !== "off";
+/** Everything the page can do now. */
+export function possible(): ReadonlyMap<ActionId, () => void> {
+  const found = new Map<ActionId, () => void>();
+  for (const page of pages)
+    for (const [id, act] of Object.entries(page.current) as [ActionId, Acts[ActionId]][])
+      if (act && !found.has(id)) found.set(id, act);
+  return found;
 }
 
-export function enableKeys(on: boolean): void {
-  if (on) localStorage.removeItem(STORED);
-  else localStorage.setItem(STORED, "off");
+/** Off while typing, while a dialog is open, and when the person turned them off. */
+function pressed(event: KeyboardEvent): void {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || !keysEnabled()) return;
+  const target = event.target instanceof Element ? event.target : null;
+  if (target?.closest("input:not([type=checkbox]), textarea, select, [contenteditable], [role=dialog]")) return;
+  if (event.key === "Enter" && target?.closest("a, button, summary, input")) return;
+  if (event.key === " " && target?.closest("button, summary, [role=log]")) return;
+  const after = Date.now() < prefixed;
+  if (event.key !== "Shift") prefixed = 0;
+  for (const [id, act] of possible()) {
+    if (keyOf(id) !== event.key || (action(id).where === "Go to") !== after) continue;
+    event.preventDefault();
+    act();
+    return;
+  }
+}
+
+/** The next key goes to a page. */
+export function prefix(): void {
+  prefixed = Date.now() + PREFIX_MS;
 }

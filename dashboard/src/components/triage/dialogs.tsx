@@ -30,6 +30,15 @@ interface OneProps {
   readonly onClose: () => void;
 }
 
+/** The cluster that is decided about: opened by a key, the dialog may stand over another one. */
+function Which({ cluster }: { readonly cluster: Cluster }) {
+  return (
+    <p className="which wrap">
+      <Untrusted text={cluster.title} />
+    </p>
+  );
+}
+
 const REASONS = ["Works as intended", "Cannot be reproduced", "Not ours", "Spam"];
 
 function Dismiss({ cluster, onClose }: OneProps) {
@@ -46,6 +55,7 @@ function Dismiss({ cluster, onClose }: OneProps) {
       title="Dismiss this cluster?"
       description="It leaves the inbox; a new report that is worse brings it back as a regression."
     >
+      <Which cluster={cluster} />
       <form
         className="stack"
         onSubmit={(event) => {
@@ -95,6 +105,7 @@ function Snooze({ cluster, onClose }: OneProps) {
       title="Snooze this cluster?"
       description={`It has ${plural(cluster.count, "report")} now. It comes back by itself when enough more came.`}
     >
+      <Which cluster={cluster} />
       <form
         className="stack"
         onSubmit={(event) => {

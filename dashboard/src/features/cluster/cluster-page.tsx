@@ -6,6 +6,7 @@ import { useMay } from "@/api/session";
 import type { ClusterDetail } from "@/api/types";
 import { SourceTiles } from "@/components/icons";
 import { Loaded } from "@/components/states";
+import { toast } from "@/components/toast";
 import { ProposalChoice } from "@/components/triage/proposal";
 import { useEdit } from "@/components/triage/acts";
 import { TriageDialogs, type TriageAct } from "@/components/triage/dialogs";
@@ -138,33 +139,52 @@ function Acts({ cluster }: { readonly cluster: ClusterDetail }) {
   const edit = useEdit();
   const blocked = useMay()("triager");
   const ask = (what: TriageAct) => (): void => {
-    if (!blocked) setAct(what);
+    if (blocked) toast(blocked);
+    else setAct(what);
   };
   const become = (status: "new" | "resolved", done: string) => (): void => {
-    edit.mutate({ cluster, change: { status }, done });
+    if (blocked) toast(blocked);
+    else if (!edit.isPending) edit.mutate({ cluster, change: { status }, done });
   };
-  useKeys({ x: ask("dismiss"), z: ask("snooze"), d: ask("merge") });
   const closed = cluster.status === "dismissed" || cluster.status === "resolved";
+  useKeys({
+    merge: ask("merge"),
+    ...(closed
+      ? { reopen: become("new", "Opened again") }
+      : { resolve: become("resolved", "Resolved"), dismiss: ask("dismiss"), snooze: ask("snooze") }),
+  });
   return (
     <div className="row acts">
       {closed ? (
-        <Button kind="quiet" blocked={blocked} busy={edit.isPending} onClick={become("new", "Open again")}>
+        <Button
+          kind="quiet"
+          blocked={blocked}
+          busy={edit.isPending}
+          shortcut="reopen"
+          onClick={become("new", "Opened again")}
+        >
           Open again
         </Button>
       ) : (
         <>
-          <Button kind="quiet" blocked={blocked} busy={edit.isPending} onClick={become("resolved", "Resolved")}>
+          <Button
+            kind="quiet"
+            blocked={blocked}
+            busy={edit.isPending}
+            shortcut="resolve"
+            onClick={become("resolved", "Resolved")}
+          >
             Resolve
           </Button>
-          <Button kind="quiet" blocked={blocked} shortcut="x" onClick={ask("dismiss")}>
+          <Button kind="quiet" blocked={blocked} shortcut="dismiss" onClick={ask("dismiss")}>
             Dismiss
           </Button>
-          <Button kind="quiet" blocked={blocked} shortcut="z" onClick={ask("snooze")}>
+          <Button kind="quiet" blocked={blocked} shortcut="snooze" onClick={ask("snooze")}>
             Snooze
           </Button>
         </>
       )}
-      <Button kind="quiet" blocked={blocked} shortcut="d" onClick={ask("merge")}>
+      <Button kind="quiet" blocked={blocked} shortcut="merge" onClick={ask("merge")}>
         Merge
       </Button>
       <TriageDialogs

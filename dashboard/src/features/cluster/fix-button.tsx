@@ -6,6 +6,7 @@ import { useMay } from "@/api/session";
 import type { ClusterDetail } from "@/api/types";
 import { SimilarWork } from "@/components/similar-work";
 import { Refused } from "@/components/states";
+import { toast } from "@/components/toast";
 import { Button } from "@/components/ui";
 import { call } from "@/lib/http";
 import { useKeys } from "@/lib/keys";
@@ -34,11 +35,11 @@ export function FixButton({ cluster }: { readonly cluster: ClusterDetail }) {
   const refused = start.error instanceof Problem ? start.error : null;
   const live = cluster.status === "fixing";
   const blocked = may("operator") ?? (live ? "A fix is running already." : undefined);
-  useKeys({
-    f: () => {
-      if (!blocked && !start.isPending) start.mutate(false);
-    },
-  });
+  const begin = (): void => {
+    if (blocked) toast(blocked);
+    else if (!start.isPending) start.mutate(false);
+  };
+  useKeys({ fix: begin });
   return (
     <div className="fix">
       <div className="row">
@@ -51,10 +52,8 @@ export function FixButton({ cluster }: { readonly cluster: ClusterDetail }) {
           kind={live || !plan?.approved_by ? "plain" : "primary"}
           busy={start.isPending}
           blocked={blocked}
-          shortcut="f"
-          onClick={() => {
-            start.mutate(false);
-          }}
+          shortcut="fix"
+          onClick={begin}
         >
           Start fix
         </Button>

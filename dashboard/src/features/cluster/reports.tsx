@@ -43,10 +43,10 @@ export function Reports({ cluster }: { readonly cluster: ClusterDetail }) {
     box.current?.querySelectorAll<HTMLInputElement>("input[type=checkbox]")[next]?.focus();
   };
   useKeys({
-    j: () => {
+    next: () => {
       go(at + 1);
     },
-    k: () => {
+    previous: () => {
       go(at - 1);
     },
   });

@@ -5,7 +5,9 @@ import type { Cluster } from "@/api/types";
 import { Refused } from "@/components/states";
 import { useMerge } from "@/components/triage/acts";
 import { TriageDialogs, type TriageAct } from "@/components/triage/dialogs";
-import { Button } from "@/components/ui";
+import { toast } from "@/components/toast";
+import { Button, KeyHint } from "@/components/ui";
+import type { ActionId } from "@/lib/keymap";
 import { useKeys } from "@/lib/keys";
 import { ClusterRow } from "./cluster-row";
 
@@ -52,28 +54,30 @@ export function ClusterList({ clusters }: { readonly clusters: readonly Cluster[
     });
   }, []);
   const ask = (what: TriageAct) => () => {
-    if (!may("triager")) setAct(what);
+    const blocked = may("triager");
+    if (blocked) toast(blocked);
+    else setAct(what);
   };
   useKeys({
-    j: () => {
+    next: () => {
       go(box.current?.contains(document.activeElement) ? at + 1 : at);
     },
-    k: () => {
+    previous: () => {
       go(at - 1);
     },
-    Enter: () => {
+    open: () => {
       open();
     },
-    p: () => {
+    plan: () => {
       open("#plan");
     },
-    x: ask("dismiss"),
-    z: ask("snooze"),
-    d: ask("merge"),
-    " ": () => {
+    dismiss: ask("dismiss"),
+    snooze: ask("snooze"),
+    merge: ask("merge"),
+    choose: () => {
       if (current) toggle(current.id);
     },
-    "/": () => {
+    search: () => {
       document.getElementById("inbox-search")?.focus();
     },
   });
@@ -100,10 +104,7 @@ export function ClusterList({ clusters }: { readonly clusters: readonly Cluster[
         ))}
       </ul>
       {clusters.length > limit ? <More key={limit} rest={clusters.length - limit} show={more} /> : null}
-      <p className="small muted keys-hint">
-        <kbd>j</kbd> <kbd>k</kbd> move · <kbd>Enter</kbd> open · <kbd>p</kbd> plan · <kbd>x</kbd> dismiss · <kbd>z</kbd>{" "}
-        snooze · <kbd>d</kbd> merge · <kbd>?</kbd> all keys
-      </p>
+      <KeysHint />
       <TriageDialogs
         act={act}
         cluster={current}
@@ -112,6 +113,27 @@ export function ClusterList({ clusters }: { readonly clusters: readonly Cluster[
         }}
       />
     </>
+  );
+}
+
+const HINTS: readonly [ActionId, string][] = [
+  ["next", "next"],
+  ["previous", "previous"],
+  ["open", "open"],
+  ["plan", "plan"],
+  ["dismiss", "dismiss"],
+  ["snooze", "snooze"],
+  ["merge", "merge"],
+  ["keys", "all keys"],
+];
+
+function KeysHint() {
+  return (
+    <p className="row small muted keys-hint">
+      {HINTS.map(([id, what]) => (
+        <KeyHint key={id} id={id} what={what} />
+      ))}
+    </p>
   );
 }
 

@@ -51,38 +51,37 @@ export function JobActs({ job }: { readonly job: Job }) {
     },
   });
   const over = TERMINAL.includes(job.status);
-  const ask = (): void => {
-    if (!over && !blocked) setAsking("cancel");
+  const ask = (what: Exclude<Act, "retry">) => (): void => {
+    if (blocked) toast(blocked);
+    else setAsking(what);
   };
-  useKeys({ c: ask });
+  const again = (): void => {
+    if (blocked) toast(blocked);
+    else if (!act.isPending) act.mutate({ verb: "retry" });
+  };
+  const held = job.status === "needs_review";
+  const failed = over && job.status !== "success";
+  useKeys({
+    cancel: over ? undefined : ask("cancel"),
+    release: held ? ask("approve") : undefined,
+    retry: failed ? again : undefined,
+  });
   const similar = act.error instanceof Problem ? act.error.similar : [];
   const text = asking ? ASKED[asking] : null;
   return (
     <>
       {over ? null : (
-        <Button kind="danger" blocked={blocked} shortcut="c" onClick={ask}>
+        <Button kind="danger" blocked={blocked} shortcut="cancel" onClick={ask("cancel")}>
           Cancel
         </Button>
       )}
-      {job.status === "needs_review" ? (
-        <Button
-          kind="primary"
-          blocked={blocked}
-          onClick={() => {
-            setAsking("approve");
-          }}
-        >
+      {held ? (
+        <Button kind="primary" blocked={blocked} shortcut="release" onClick={ask("approve")}>
           Release the held patch
         </Button>
       ) : null}
-      {over && job.status !== "success" ? (
-        <Button
-          busy={act.isPending && !asking}
-          blocked={blocked}
-          onClick={() => {
-            act.mutate({ verb: "retry" });
-          }}
-        >
+      {failed ? (
+        <Button busy={act.isPending && !asking} blocked={blocked} shortcut="retry" onClick={again}>
           Retry
         </Button>
       ) : null}

@@ -40,7 +40,7 @@ export const LogBar = memo(function LogBar(props: Props) {
         {sign}
       </span>
       {props.connection === "ended" ? null : (
-        <Button kind="quiet" aria-pressed={props.following} shortcut="F" onClick={props.toggleFollow}>
+        <Button kind="quiet" aria-pressed={props.following} shortcut="follow" onClick={props.toggleFollow}>
           {props.following ? "Following" : "Follow"}
         </Button>
       )}

@@ -1,9 +1,9 @@
-import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState, type KeyboardEvent } from "react";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { useSearchParams } from "react-router";
 import { toast } from "@/components/toast";
 import { Button } from "@/components/ui";
 import { toClipboard } from "@/lib/clipboard";
-import { keysEnabled } from "@/lib/keys";
+import { useKeys } from "@/lib/keys";
 import { useStable } from "@/lib/stable";
 import type { JobLog } from "./job-log";
 import { useFollow } from "./follow";
@@ -106,39 +106,33 @@ export function LogViewer({ jobId, log }: Props) {
       toast(copied ? `Link to line ${String(line.n + 1)} copied` : "The link stands in the address bar; copy it there");
     });
   };
-  const acts: Record<string, () => void> = {
-    F: follow.toggle,
-    n: () => {
-      step(1);
-    },
-    N: () => {
-      step(-1);
-    },
-    w: toggleWrap,
-    t: toggleTimes,
-    e: nextError,
-    "[": () => {
+  const forward = (): void => {
+    step(1);
+  };
+  const back = (): void => {
+    step(-1);
+  };
+  useKeys({
+    follow: connection === "ended" ? undefined : follow.toggle,
+    "hit.next": query ? forward : undefined,
+    "hit.previous": query ? back : undefined,
+    wrap: toggleWrap,
+    times: toggleTimes,
+    "error.next": nextError,
+    "phase.previous": () => {
       phase(-1);
     },
-    "]": () => {
+    "phase.next": () => {
       phase(1);
     },
-    y: copyLink,
-    "/": () => find.current?.focus(),
-  };
-  const onKey = (event: KeyboardEvent): void => {
-    if (event.target instanceof HTMLInputElement || event.ctrlKey || event.metaKey || event.altKey || !keysEnabled())
-      return;
-    const act = acts[event.key];
-    if (!act) return;
-    event.preventDefault();
-    act();
-  };
+    copy: copyLink,
+    search: () => find.current?.focus(),
+  });
   const fresh = follow.fresh;
   // A short log that has ended takes no more room than it needs; one that runs would jump with each line.
   const height = store.ended ? { height: `min(68vh, 820px, ${String(Math.max(view.total, 120) + 16)}px)` } : undefined;
   return (
-    <div className="log" onKeyDown={onKey} role="presentation">
+    <div className="log">
       <LogBar
         jobId={jobId}
         find={find}

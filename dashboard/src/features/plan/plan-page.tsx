@@ -5,6 +5,7 @@ import * as queries from "@/api/queries";
 import { useMay } from "@/api/session";
 import type { Plan } from "@/api/types";
 import { Empty, Loaded, Refused } from "@/components/states";
+import { toast } from "@/components/toast";
 import { Badge, Button, PageHead, Panel, Time, Untrusted } from "@/components/ui";
 import { useKeys } from "@/lib/keys";
 import { useApprove, useGenerate } from "./acts";
@@ -64,13 +65,24 @@ function Versions({ id, versions, trail }: Props) {
   const other = versions.find((one) => String(one.version) === params.get("compare"));
   const newest = shown === current;
   const release = (): void => {
-    if (current && !current.approved_by && !approve.isPending && !may("operator")) approve.mutate(current.version);
+    const blocked = may("operator");
+    if (blocked) toast(blocked);
+    else if (current && !approve.isPending) approve.mutate(current.version);
+  };
+  const edit = (): void => {
+    const blocked = may("triager");
+    if (blocked) toast(blocked);
+    else setEditing(true);
+  };
+  const again = (): void => {
+    const blocked = may("triager");
+    if (blocked) toast(blocked);
+    else if (!generate.isPending) generate.mutate();
   };
   useKeys({
-    a: release,
-    e: () => {
-      if (newest && !may("triager")) setEditing(true);
-    },
+    approve: newest && current && !current.approved_by ? release : undefined,
+    edit: newest && current ? edit : undefined,
+    "plan.again": again,
   });
   if (!shown || !current) return null;
   const set = (name: string, value: string): void => {
@@ -88,22 +100,10 @@ function Versions({ id, versions, trail }: Props) {
         trail={trail}
         actions={
           <>
-            <Button
-              blocked={may("triager")}
-              busy={generate.isPending}
-              onClick={() => {
-                generate.mutate();
-              }}
-            >
+            <Button blocked={may("triager")} busy={generate.isPending} shortcut="plan.again" onClick={again}>
               Make again
             </Button>
-            <Button
-              blocked={may("triager") ?? old}
-              shortcut="e"
-              onClick={() => {
-                setEditing(true);
-              }}
-            >
+            <Button blocked={may("triager") ?? old} shortcut="edit" onClick={edit}>
               Edit
             </Button>
             {shown.approved_by ? (
@@ -111,7 +111,7 @@ function Versions({ id, versions, trail }: Props) {
             ) : (
               <Button
                 kind="primary"
-                shortcut="a"
+                shortcut="approve"
                 busy={approve.isPending}
                 blocked={may("operator") ?? old}
                 onClick={release}

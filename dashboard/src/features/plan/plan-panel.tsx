@@ -5,6 +5,7 @@ import * as queries from "@/api/queries";
 import { useMay } from "@/api/session";
 import type { Cluster } from "@/api/types";
 import { Failed, Loaded, Refused } from "@/components/states";
+import { toast } from "@/components/toast";
 import { Badge, Button, Panel } from "@/components/ui";
 import { useKeys } from "@/lib/keys";
 import { useApprove, useGenerate } from "./acts";
@@ -23,19 +24,23 @@ export function PlanPanel({ cluster }: { readonly cluster: Cluster }) {
   const plan = query.data;
   const blocked = may("triager");
   const make = (): void => {
-    if (!blocked && !generate.isPending) generate.mutate();
+    if (blocked) toast(blocked);
+    else if (!generate.isPending) generate.mutate();
+  };
+  const release = (): void => {
+    const why = may("operator");
+    if (why) toast(why);
+    else if (plan && !approve.isPending) approve.mutate(plan.version);
+  };
+  const edit = (): void => {
+    if (blocked) toast(blocked);
+    else setEditing(true);
   };
   useKeys({
-    p: () => {
-      if (plan) void navigate(`/c/${cluster.id}/plan`);
-      else if (plan === null) make();
-    },
-    a: () => {
-      if (plan && !plan.approved_by && !approve.isPending && !may("operator")) approve.mutate(plan.version);
-    },
-    e: () => {
-      if (plan && !blocked) setEditing(true);
-    },
+    plan: plan ? () => void navigate(`/c/${cluster.id}/plan`) : plan === null ? make : undefined,
+    approve: plan && !plan.approved_by ? release : undefined,
+    edit: plan ? edit : undefined,
+    "plan.again": plan ? make : undefined,
   });
   useEffect(() => {
     if (plan !== undefined && window.location.hash === "#plan") document.getElementById("plan")?.scrollIntoView();
@@ -50,14 +55,7 @@ export function PlanPanel({ cluster }: { readonly cluster: Cluster }) {
             <Link className="button button-quiet" to={`/c/${cluster.id}/plan`}>
               Open
             </Link>
-            <Button
-              kind="quiet"
-              blocked={blocked}
-              shortcut="e"
-              onClick={() => {
-                setEditing(true);
-              }}
-            >
+            <Button kind="quiet" blocked={blocked} shortcut="edit" onClick={edit}>
               Edit
             </Button>
             {plan.approved_by ? (
@@ -67,10 +65,8 @@ export function PlanPanel({ cluster }: { readonly cluster: Cluster }) {
                 kind="primary"
                 busy={approve.isPending}
                 blocked={may("operator")}
-                shortcut="a"
-                onClick={() => {
-                  approve.mutate(plan.version);
-                }}
+                shortcut="approve"
+                onClick={release}
               >
                 Approve
               </Button>
@@ -89,7 +85,7 @@ export function PlanPanel({ cluster }: { readonly cluster: Cluster }) {
                 No plan yet. It names the likely causes, files and checks, grounded in the repository.
               </p>
               <div>
-                <Button kind="primary" busy={generate.isPending} blocked={blocked} shortcut="p" onClick={make}>
+                <Button kind="primary" busy={generate.isPending} blocked={blocked} shortcut="plan" onClick={make}>
                   Make a plan
                 </Button>
               </div>

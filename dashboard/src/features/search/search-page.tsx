@@ -1,11 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { Link, useSearchParams } from "react-router";
 import * as queries from "@/api/queries";
 import type { SearchResult } from "@/api/types";
 import { sourceName, SourceTiles } from "@/components/icons";
 import { Empty, Loaded } from "@/components/states";
 import { Badge, Button, PageHead, Panel, StatusBadge, Time, Untrusted } from "@/components/ui";
+import { useKeys } from "@/lib/keys";
 import { plural } from "@/lib/plural";
 
 export function SearchPage() {
@@ -13,6 +14,11 @@ export function SearchPage() {
   const q = params.get("q") ?? "";
   const [text, setText] = useState(q);
   const query = useQuery(queries.search(q));
+  const field = useRef<HTMLInputElement>(null);
+  useKeys({ search: () => field.current?.focus() });
+  useEffect(() => {
+    if (!q) field.current?.focus(); // nothing else to do here yet
+  }, [q]);
   useEffect(() => {
     document.title = q ? `${q} · Search · Soulcaster` : "Search · Soulcaster";
   }, [q]);
@@ -32,6 +38,7 @@ export function SearchPage() {
         <input
           type="search"
           aria-label="Search for"
+          ref={field}
           value={text}
           onChange={(event) => {
             setText(event.target.value);

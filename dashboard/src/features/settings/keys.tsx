@@ -16,7 +16,7 @@ export function Keys() {
   const [made, setMade] = useState<NewKey | null>(null);
   const [revoking, setRevoking] = useState<ApiKey | null>(null);
   return (
-    <Panel title="API keys">
+    <Panel title="API keys" id="api-keys">
       <div className="stack">
         <NewKeyForm onMade={setMade} />
         {made ? (

@@ -13,7 +13,7 @@ const ROLES: readonly Role[] = ["viewer", "triager", "operator", "admin"];
 export function People() {
   const query = useQuery(queries.members(currentProject()));
   return (
-    <Panel title="People">
+    <Panel title="People" id="people">
       <Loaded query={query} what="people" rows={2}>
         {({ items, sign_in }) => (
           <div className="stack">

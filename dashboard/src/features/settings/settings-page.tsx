@@ -22,7 +22,7 @@ export function SettingsPage() {
         <div className="stack">
           <ProjectPanel />
           {admin ? (
-            <Panel title="API keys and people">
+            <Panel title="API keys and people" id="api-keys">
               <p className="muted">{admin}</p>
             </Panel>
           ) : (
@@ -45,7 +45,7 @@ export function SettingsPage() {
 function ProjectPanel() {
   const query = useQuery(queries.projects());
   return (
-    <Panel title="Project">
+    <Panel title="Project" id="project">
       <Loaded query={query} what="the project" rows={2}>
         {(list) => {
           const project = list.find((one) => one.id === currentProject());
@@ -59,7 +59,7 @@ function ProjectPanel() {
 function Runners() {
   const query = useQuery(queries.runners());
   return (
-    <Panel title="Runners">
+    <Panel title="Runners" id="runners">
       <Loaded query={query} what="runners" rows={1}>
         {(list) =>
           list.length === 0 ? (
@@ -101,7 +101,7 @@ function Signed() {
     });
   };
   return (
-    <Panel title="Signed in">
+    <Panel title="Signed in" id="signed-in">
       <div className="stack-tight">
         <p>
           {session?.name} <Badge tone="accent">{session?.role}</Badge>{" "}

@@ -1,6 +1,7 @@
 import { useState } from "react";
-import { Panel } from "@/components/ui";
-import { enableKeys, keysEnabled } from "@/lib/keys";
+import { Button, Panel } from "@/components/ui";
+import { enableKeys, keysEnabled } from "@/lib/keymap";
+import { possible } from "@/lib/keys";
 import { chooseTheme, chosenTheme, type Theme } from "@/lib/theme";
 
 const THEMES: readonly [Theme, string][] = [
@@ -14,7 +15,7 @@ export function ThisBrowser() {
   const [theme, setTheme] = useState(chosenTheme());
   const [keys, setKeys] = useState(keysEnabled());
   return (
-    <Panel title="This browser">
+    <Panel title="This browser" id="this-browser">
       <div className="stack">
         <fieldset className="row">
           <legend className="small">Theme</legend>
@@ -44,8 +45,17 @@ export function ThisBrowser() {
               setKeys(event.target.checked);
             }}
           />
-          Single-key shortcuts (<kbd>?</kbd> lists them)
+          Single-key shortcuts
         </label>
+        <div>
+          <Button
+            onClick={() => {
+              possible().get("keys")?.();
+            }}
+          >
+            Show and change the keys
+          </Button>
+        </div>
       </div>
     </Panel>
   );
