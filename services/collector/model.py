@@ -43,7 +43,7 @@ def wanted(project: Project, posthog_project: str) -> list[Wanted]:
     for source, names in (
         ("github", _names(project, "github", "repos", _REPO)),
         ("reddit", _names(project, "reddit", "subreddits", _SUBREDDIT)),
-        ("posthog", [posthog_project] if posthog_project and "posthog" in project.settings else []),
+        ("posthog", [posthog_project] if posthog_project and _settings(project, "posthog").get("poll") is True else []),
     ):
         settings = _settings(project, source)
         if settings.get("enabled") is False:

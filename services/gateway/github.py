@@ -11,6 +11,9 @@ from services.gateway.problems import Problem
 
 ISSUE: Final = re.compile(r"github\.com/([A-Za-z0-9_.-]+)/([A-Za-z0-9_.-]+)/issues/(\d{1,10})")
 REPOSITORY: Final = re.compile(r"github\.com[/:]([A-Za-z0-9_.-]+)/([A-Za-z0-9_.-]+?)(?:\.git)?/?$")
+FULL_NAME: Final = re.compile(
+    r"(?:https?://github\.com/)?([A-Za-z0-9][\w-]{0,38}/[\w.-]{1,100}?)(?:\.git)?/?", re.ASCII
+)
 NAME: Final = re.compile(r"^[A-Za-z0-9_.-]{1,100}\Z")
 ANSWER_LIMIT: Final = 16 * 1024 * 1024
 
@@ -54,6 +57,12 @@ def _reason(data: bytes, status: int) -> str:
     except (msgspec.DecodeError, AttributeError):
         message = ""
     return f"GitHub answered {status}{': ' + str(message)[:300] if message else ''}"
+
+
+def full_name(text: str) -> str | None:
+    """``owner/name`` of a repository that is named so or by its address; None when it is neither."""
+    found = FULL_NAME.fullmatch(text.strip())
+    return found[1] if found and found[1].partition("/")[2].strip(".") else None
 
 
 def names(owner: str, repo: str) -> tuple[str, str]:

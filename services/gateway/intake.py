@@ -74,7 +74,9 @@ async def take(
         raise invalid(why.field, why.reason) from why
     if not items:
         return Taken("filtered", message="The delivery holds no report.")
-    await check_quota(gateway, project, len(items))
+    new = sum(item.event == "created" for item in items)
+    if new:  # what changes a report that is there needs no room
+        await check_quota(gateway, project, new)
     return await publish(gateway, items, delivery)
 
 

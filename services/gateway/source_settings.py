@@ -17,7 +17,7 @@ FILTERS: Final[dict[str, tuple[str, ...]]] = {
     "sentry": ("environments", "levels"),
     "splunk": ("searches",),
     "datadog": ("monitors",),
-    "posthog": ("event_types",),
+    "posthog": ("event_types", "poll"),
     "github": ("repos",),
     "reddit": ("subreddits",),
     "manual": (),

@@ -1815,7 +1815,7 @@ export interface paths {
         put?: never;
         /**
          * Read PostHog now
-         * @description Ask the collector to read PostHog now; the events come in on their own. Least role: `ingest`.
+         * @description Ask the collector to read PostHog now; the events come in on their own. ``skipped`` when it is not polled. Least role: `ingest`.
          */
         post: operations["sync_posthog"];
         delete?: never;
@@ -4357,6 +4357,12 @@ export interface components {
              * @default null
              */
             repos: string[] | null;
+            /**
+             * Poll
+             * @description PostHog: read the installation's PostHog project into this one.
+             * @default null
+             */
+            poll: boolean | null;
         };
         /**
          * Split

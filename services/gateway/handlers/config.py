@@ -6,6 +6,7 @@ from typing import Any
 from schemas import subjects
 from schemas.projects import Project
 from services.gateway import source_settings
+from services.gateway.github import full_name
 from services.gateway.problems import Problem, invalid
 from services.gateway.shapes import house as shapes
 from services.gateway.shapes.base import Ok
@@ -49,6 +50,8 @@ async def set_source_settings(call: Call) -> dict[str, str]:
     for old, new in source_settings.OLD_NAMES.items():
         if old in given:
             given.setdefault(new, given[old])
+    if given.get("repos"):
+        given["repos"] = _repositories(given["repos"])
     values = {name: given[name] for name in source_settings.FILTERS[source] if name in given}
     if given.get("enabled") is not None:
         values["enabled"] = given["enabled"]
@@ -56,6 +59,14 @@ async def set_source_settings(call: Call) -> dict[str, str]:
     if secret:
         await _put_secret(call, source, secret)
     return _ok(call)
+
+
+def _repositories(given: list[str]) -> list[str]:
+    """As ``owner/name``, each once: a repository that is none would be polled by nobody, and nobody would say so."""
+    for index, text in enumerate(given):
+        if full_name(text) is None:
+            raise invalid(f"repos[{index}]", "expected owner/name or https://github.com/owner/name")
+    return list(dict.fromkeys(name for text in given if (name := full_name(text))))
 
 
 async def set_secret(call: Call) -> dict[str, str]:

@@ -7,16 +7,18 @@ import msgspec
 from messaging import dead
 from messaging.ports import BusError
 from schemas.errors import DeadLetter
+from schemas.projects import Project
 from services.gateway.handlers.config import change_project
 from services.gateway.problems import Problem, invalid, not_found
 from services.gateway.shapes import house as shapes
 from services.gateway.shapes.base import Ok
 from services.gateway.shapes.feedback import PollTriggered, PosthogSynced
-from services.gateway.source_settings import changed
+from services.gateway.source_settings import changed, stored
 from services.gateway.table import Call, Route
 
 SCANNED: Final = 5000
 SHOWN_CHARACTERS: Final = 4000
+POLLED: Final = {"reddit": "subreddits", "github": "repos", "posthog": "poll"}  # and the setting that says what
 
 
 async def list_runners(call: Call) -> dict[str, Any]:
@@ -109,8 +111,8 @@ async def drop_dead(call: Call) -> dict[str, Any]:
 async def trigger_poll(call: Call) -> dict[str, Any]:
     """Ask the collector to poll now: it watches ``poll_requested_at`` in the project's settings."""
     project = await call.gateway.project(call.project_id)
-    asked = [source for source in ("reddit", "github", "posthog") if project.settings.get(source)]
-    await _ask_poll(call, asked or ["reddit"])
+    asked = [source for source in POLLED if _is_polled(project, source)]
+    await _ask_poll(call, asked)
     names = ", ".join(asked)
     return {
         "status": "ok" if asked else "skipped",
@@ -119,10 +121,16 @@ async def trigger_poll(call: Call) -> dict[str, Any]:
     }
 
 
+def _is_polled(project: Project, source: str) -> bool:
+    settings = stored(project, source)
+    return bool(settings.get(POLLED[source])) and settings.get("enabled") is not False
+
+
 async def sync_posthog(call: Call) -> dict[str, Any]:
-    """Ask the collector to read PostHog now; the events come in on their own."""
-    await _ask_poll(call, ["posthog"])
-    return {"status": "ok", "events_synced": 0, "project_id": call.project_id}
+    """Ask the collector to read PostHog now; the events come in on their own. ``skipped`` when it is not polled."""
+    asked = _is_polled(await call.gateway.project(call.project_id), "posthog")
+    await _ask_poll(call, ["posthog"] if asked else [])
+    return {"status": "ok" if asked else "skipped", "events_synced": 0, "project_id": call.project_id}
 
 
 async def _ask_poll(call: Call, sources: list[str]) -> None:

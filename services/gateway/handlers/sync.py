@@ -1,5 +1,7 @@
 """Reading the issues of a GitHub repository now, with the caller's token."""
 
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from schemas.feedback import FeedbackItem
@@ -15,6 +17,7 @@ from sources import TABLE, Filtered, Malformed
 
 PAGE: Final = 100
 PAGES: Final = 20
+SLACK: Final = timedelta(seconds=60)  # GitHub's clock against ours: what is closed while the open ones are read
 
 
 async def sync_github(call: Call) -> dict[str, Any]:
@@ -24,46 +27,70 @@ async def sync_github(call: Call) -> dict[str, Any]:
     half-way, comes with the next one.
     """
     owner, repo = names(call.path("owner"), call.path("repo"))
-    full = f"{owner}/{repo}".lower()
     gateway = call.gateway
     project = await gateway.project(call.project_id)
-    since = (stored(project, "github").get("synced") or {}).get(full)
-    github = Github(
-        gateway.client(), gateway.settings.github_api_url, github_token(call) or gateway.settings.github_token
-    )
     settings = intake.settings_of(gateway, project, "github")
+    full = f"{owner}/{repo}".lower()
+    began, since = gateway.clock.now(), (stored(project, "github").get("synced") or {}).get(full)
     counts = {"new_issues": 0, "updated_issues": 0, "archived_issues": 0}
     synced: list[str] = []
-    newest, total = since, 0
-    for page in range(1, PAGES + 1):
-        issues = await _issues(github, owner, repo, since, page)
+    seen: set[str] = set()
+    async for issues, newest in _pages(call, owner, repo, since):
         for issue in issues:
             item = _item(call, issue, f"{owner}/{repo}", settings, since)
-            newest = max(newest or "", str(issue.get("updated_at") or "")) or None
-            if item is None:
+            if item is None or item.id in seen:
                 continue
-            total += 1
-            await intake.check_quota(gateway, project, 1)
+            seen.add(item.id)
+            if item.event == "created":
+                await intake.check_quota(gateway, project, 1)
             if (await intake.publish(gateway, [item])).outcome == "ok":
                 counts[_kind(item)] += 1
                 synced.append(item.id)
-        await _remember(call, full, newest)
-        if len(issues) < PAGE:
-            break
+        await _remember(call, full, newest if since else min(newest, _written(began - SLACK)))
     return {
         "success": True,
         "repo": f"{owner}/{repo}",
         **counts,
-        "total_issues": total,
+        "total_issues": len(seen),
         "last_synced": gateway.clock.now(),
         "project_id": call.project_id,
         "synced_ids": synced,
     }
 
 
-async def _issues(github: Github, owner: str, repo: str, since: str | None, page: int) -> list[dict[str, Any]]:
-    query = {"per_page": str(PAGE), "page": str(page), "sort": "updated", "direction": "asc"}
-    query |= {"state": "all", "since": since} if since else {"state": "open"}
+async def _pages(
+    call: Call, owner: str, repo: str, since: str | None
+) -> AsyncGenerator[tuple[list[dict[str, Any]], str], None]:
+    """Issues, and the newest change among them, oldest change first.
+
+    Asked for by time, not by number: an issue that changes meanwhile moves to the end of the list, and another one
+    would slip through between two numbers. The first time only open issues are read.
+    """
+    gateway = call.gateway
+    token = github_token(call) or gateway.settings.github_token
+    github = Github(gateway.client(), gateway.settings.github_api_url, token)
+    state, after, number = "all" if since else "open", since, 1
+    for _ in range(PAGES):
+        issues = await _issues(github, owner, repo, state, after, number)
+        if not issues:
+            return
+        last = max(str(issue.get("updated_at") or "") for issue in issues)
+        yield issues, last
+        # Issues of a whole page may share their time of change: then the next number, else the next time.
+        after, number = (after, number + 1) if last == after else (last, 1)
+        if len(issues) < PAGE:
+            return
+
+
+def _written(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+async def _issues(
+    github: Github, owner: str, repo: str, state: str, since: str | None, page: int
+) -> list[dict[str, Any]]:
+    query = {"per_page": str(PAGE), "page": str(page), "sort": "updated", "direction": "asc", "state": state}
+    query |= {"since": since} if since else {}
     try:
         answer = await github.call("GET", f"/repos/{owner}/{repo}/issues", params=query)
     except Refused as why:
@@ -95,9 +122,7 @@ def _kind(item: FeedbackItem) -> str:
     return "updated_issues" if item.event == "updated" else "new_issues"
 
 
-async def _remember(call: Call, full: str, newest: str | None) -> None:
-    if newest is None:
-        return
+async def _remember(call: Call, full: str, newest: str) -> None:
     await change_project(
         call,
         lambda held: changed(

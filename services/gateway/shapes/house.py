@@ -346,6 +346,9 @@ class SourceSettingsIn(OpenBody):
     event_types: Words | None = None
     events: Words | None = None
     repos: Words | None = None
+    poll: bool | None = Field(
+        default=None, description="PostHog: read the installation's PostHog project into this one."
+    )
 
 
 class SecretState(Reply):

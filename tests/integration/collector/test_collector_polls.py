@@ -188,11 +188,11 @@ async def test_posthog_events_of_the_chosen_kinds_come_in_and_others_do_not(
     bus: NatsBus, nats: NatsServer, vendors: Vendors
 ) -> None:
     vendors.events = [posthog_event(n) for n in range(60)] + [posthog_event(5, "$pageview")]
-    await project(bus, posthog={})
+    await project(bus, posthog={"poll": True})
     async with collecting(settings(nats, vendors, posthog_project_id="7")):
         await polled(bus, "posthog", "7", 1)
         vendors.events += [posthog_event(n) for n in range(60, 320)]
-        await project(bus, posthog={"poll_requested_at": asked()})
+        await project(bus, posthog={"poll": True, "poll_requested_at": asked()})
         await polled(bus, "posthog", "7", 2)
     items = await stored(bus)
     assert len({item.id for item in items}) == 320
@@ -207,13 +207,13 @@ async def test_an_event_that_posthog_learned_of_late_and_a_device_ahead_of_time_
 
     now = datetime.now(UTC).replace(microsecond=0)
     vendors.events = [at(1, now - timedelta(minutes=9)), at(2, now + timedelta(days=900))]
-    await project(bus, posthog={})
+    await project(bus, posthog={"poll": True})
     async with collecting(settings(nats, vendors, posthog_project_id="7")):
         first = await polled(bus, "posthog", "7", 1)
         assert first.cursor is not None
         assert datetime.fromisoformat(first.cursor) <= datetime.now(UTC)
         vendors.events += [at(3, now - timedelta(minutes=5)), at(4, now + timedelta(seconds=1))]
-        await project(bus, posthog={"poll_requested_at": asked()})
+        await project(bus, posthog={"poll": True, "poll_requested_at": asked()})
         await polled(bus, "posthog", "7", 2)
     assert sorted(item.external_id for item in await stored(bus)) == [f"u{n}$exception" for n in (1, 2, 3, 4)]
 

@@ -29,7 +29,8 @@ def test_a_projects_settings_say_what_is_polled_and_nonsense_is_left_out() -> No
     )
     assert feeds(made) == {("github", "acme/shop"), ("reddit", "acmeshop")}
     assert feeds(project(github={"repos": ["acme/shop"], "enabled": False})) == set()
-    assert feeds(project(posthog={}), "7") == {("posthog", "7")}
+    assert feeds(project(posthog={"poll": True}), "7") == {("posthog", "7")}
+    assert feeds(project(posthog={"event_types": ["$exception"]}), "7") == set()
     assert feeds(project(), "7") == set()
     assert feeds(project(github="x", reddit={"subreddits": "x"})) == set()
 
