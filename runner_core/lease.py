@@ -18,7 +18,8 @@ from runtime.logs import logger
 from schemas import subjects
 from schemas.attempts import AttemptCall, AttemptEvent, AttemptReply, RunnerTask
 from schemas.base import decode, encode
-from schemas.jobs import Left, Phase, Report, Usage, Waiting
+from schemas.jobs import Phase, Report, Usage, Waiting
+from schemas.spending import Left
 
 log = logger("runner.lease")
 

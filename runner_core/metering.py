@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from schemas.jobs import Left, Usage
+from schemas.jobs import Usage
+from schemas.spending import Left
 
 BYTES_PER_TOKEN = 4  # only where an endpoint tells no usage; English prose and code are near it
 OUTPUT_RESERVE = 1  # an answer may always be at least so long
@@ -51,6 +52,17 @@ class Tokens:
     input: int = 0
     output: int = 0
     cached: int = 0
+
+
+def affordable(left: Left | None, prices: Prices | None) -> int | None:
+    """How many tokens of a model a budget still pays, at the dearer of its prices; None: no limit."""
+    if left is None:
+        return None
+    limits = [] if left.tokens is None else [left.tokens]
+    dearest = max(prices.input, prices.output) if prices is not None else 0.0
+    if left.usd is not None and dearest > 0:
+        limits.append(int(left.usd * 1_000_000 / dearest))
+    return min(limits, default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from typing import Literal
 from schemas.base import Message, Timestamp
 from schemas.clusters import Cluster
 from schemas.errors import Failure
-from schemas.jobs import FollowUp, ForkMode, Left, Limits, Phase, Report, Usage, Waiting
+from schemas.jobs import FollowUp, ForkMode, Limits, Phase, Report, Usage, Waiting
 from schemas.plans import Plan
+from schemas.spending import Left
 
 
 class RunnerTask(Message, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 """What a project may spend on its agents, and what it has spent. Pure.
 
-The books are the jobs' own records: each holds what it used on which day (UTC), so whoever watches the records knows
-every project's sums, after a restart too, and nobody has to keep them in step.
+The books are the records of jobs and plans: each holds what it used on which day (UTC), so whoever watches the records
+knows every project's sums, after a restart too, and nobody has to keep them in step.
 """
 
 from collections import defaultdict
@@ -11,7 +11,8 @@ from typing import Any, Literal
 import msgspec
 
 from schemas.base import Part, Timestamp
-from schemas.jobs import Left, Spend, Usage
+from schemas.jobs import Usage
+from schemas.spending import Left, Spend
 
 Period = Literal["day", "month"]
 KEPT_DAYS = 62  # longer than any month that is still counted
@@ -54,26 +55,36 @@ def booked(spending: dict[str, Spend], before: Usage, after: Usage, now: datetim
     usd, unpriced = after.cost_usd - before.cost_usd, after.unpriced_tokens - before.unpriced_tokens
     if tokens <= 0 and usd <= 0:
         return spending
+    return charged(spending, Spend(tokens=max(tokens, 0), usd=max(usd, 0.0), unpriced=max(unpriced, 0)), now)
+
+
+def charged(spending: dict[str, Spend], spend: Spend, now: datetime) -> dict[str, Spend]:
+    """The books with so much more spent today."""
     day = now.astimezone(UTC).date().isoformat()
     held = spending.get(day, Spend())
-    grown = Spend(
-        tokens=held.tokens + max(tokens, 0), usd=held.usd + max(usd, 0.0), unpriced=held.unpriced + max(unpriced, 0)
-    )
+    grown = Spend(tokens=held.tokens + spend.tokens, usd=held.usd + spend.usd, unpriced=held.unpriced + spend.unpriced)
     return {**spending, day: grown}
 
 
+def recent(spending: dict[str, Spend], now: datetime) -> dict[str, Spend]:
+    """Without the days that no period of a budget counts any more: for a record that lives as long as its project."""
+    oldest = (now.astimezone(UTC).date() - timedelta(days=KEPT_DAYS)).isoformat()
+    return {day: spend for day, spend in spending.items() if day >= oldest}
+
+
 class Ledger:
-    """The sums of all jobs by project and day, fed with their records in any order and however often."""
+    """The sums of all records by project and day, fed with them in any order and however often."""
 
     def __init__(self) -> None:
-        self._jobs: dict[tuple[str, str], dict[str, Spend]] = {}
+        self._records: dict[tuple[str, str], dict[str, Spend]] = {}
         self._days: dict[str, dict[str, Spend]] = defaultdict(dict)
 
-    def put(self, project: str, job: str, spending: dict[str, Spend]) -> bool:
-        """Take over a record's books; whether a sum changed. What was spent once stays spent."""
+    def put(self, project: str, record: str, spending: dict[str, Spend]) -> bool:
+        """Take over the books of a job, or of a cluster's plans (``plans:<cluster>``); whether a sum changed. What was
+        spent once stays spent."""
         if not spending:
             return False
-        held = self._jobs.setdefault((project, job), {})
+        held = self._records.setdefault((project, record), {})
         changed = False
         for day, spend in spending.items():
             old = held.get(day, Spend())

@@ -6,6 +6,7 @@ from schemas.base import Message, Part, Timestamp
 from schemas.clusters import Cluster
 from schemas.errors import Failure
 from schemas.plans import Plan
+from schemas.spending import Spend
 
 JobStatus = Literal["pending", "running", "success", "failed", "cancelled", "needs_review"]
 Phase = Literal["queued", "planning", "provisioning", "checkout", "agent", "verifying", "gating", "publishing", "done"]
@@ -50,22 +51,6 @@ class Waiting(Part, frozen=True, kw_only=True):
 
     reason: str
     until: Timestamp
-
-
-class Spend(Part, frozen=True, kw_only=True):
-    """What a job used on one day. ``unpriced`` tokens are in ``tokens`` and not in ``usd``."""
-
-    tokens: int = 0
-    usd: float = 0.0
-    unpriced: int = 0
-
-
-class Left(Part, frozen=True, kw_only=True):
-    """What a project may still spend; None: no limit. ``refills_at``: when that is more again."""
-
-    tokens: int | None = None
-    usd: float | None = None
-    refills_at: Timestamp
 
 
 class Similar(Part, frozen=True, kw_only=True):

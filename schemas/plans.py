@@ -5,6 +5,7 @@ from typing import Any, Literal
 from schemas.base import Message, Part, Timestamp
 from schemas.clusters import Cluster
 from schemas.errors import Failure
+from schemas.spending import Left, Spend
 
 
 class Symbol(Part, frozen=True, kw_only=True):
@@ -134,7 +135,8 @@ class PlanRequest(Message, frozen=True, kw_only=True):
     """``requests.plan.<project>.<cluster>``: make a plan, write an edited version, approve one, or check whether
     its files have changed since (``expected_version``; with ``reground`` a stale plan is made again at once).
 
-    ``id`` is also the Nats-Msg-Id; the outcome is found in the record's ``outcomes`` under it.
+    ``id`` is also the Nats-Msg-Id; the outcome is found in the record's ``outcomes`` under it. ``left`` is what the
+    project might still spend when this was asked, None: no limit, or not known.
     """
 
     id: str
@@ -148,6 +150,7 @@ class PlanRequest(Message, frozen=True, kw_only=True):
     expected_version: int | None = None  # compare-and-set for edit and approve
     changes: dict[str, Any] = {}  # edit: field -> new value
     reground: bool = False
+    left: Left | None = None
     requested_by: str = "gateway"
     created_at: Timestamp
 
@@ -173,10 +176,12 @@ class PlanRecord(Message, frozen=True, kw_only=True):
     """KV ``plans``, key ``<project>.<cluster>``: the current plan and the outcome of the last 20 requests.
 
     Older versions are kept whole under ``<project>.<cluster>.v<version>``. A failure is an outcome, never a plan.
+    ``spending`` is what the model that writes plans was paid for this cluster, by day (UTC), ISO 8601.
     """
 
     project_id: str
     cluster_id: str
     current: Plan | None = None
     outcomes: list[PlanOutcome] = []
+    spending: dict[str, Spend] = {}
     updated_at: Timestamp

@@ -94,6 +94,7 @@ class Gateway:
 
 def assemble(settings: Settings, bus: Bus, clock: Clock, *, admin_key: str, secret_key: bytes | None) -> Gateway:
     """Wire the parts; nothing is started."""
+    jobs = JobIndex(bus)
     return Gateway(
         settings=settings,
         bus=bus,
@@ -102,8 +103,8 @@ def assemble(settings: Settings, bus: Bus, clock: Clock, *, admin_key: str, secr
         sealer=Sealer(secret_key) if secret_key else None,
         pepper=pepper_of(secret_key) if secret_key else None,
         directory=Directory(bus),
-        jobs=JobIndex(bus),
-        plans=PlanDesk(bus),
+        jobs=jobs,
+        plans=PlanDesk(bus, jobs.book),
         triage=Triage(bus, settings.request_seconds),
         hubs=Hubs(bus),
         rates=Rates(settings.ingest_rate, settings.ingest_burst),

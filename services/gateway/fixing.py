@@ -21,6 +21,7 @@ from schemas.jobs import CancelRequest, FixRequest, FollowUp, Job, Limits
 from schemas.plans import Plan
 from schemas.projects import FixLock, Project, SealedSecret
 from schemas.similarity import Footprint, marks_of, planned_files, refusal, still_open
+from schemas.spending import Left
 from services.gateway import repositories
 from services.gateway.context import Gateway
 from services.gateway.problems import Problem, not_found
@@ -177,10 +178,14 @@ async def check_quota(gateway: Gateway, project: Project) -> None:
         raise quota_exceeded("successful jobs", count, limit)
 
 
+def left_of(gateway: Gateway, project: Project) -> Left | None:
+    """What the project may still spend; None without a budget."""
+    return gateway.jobs.ledger.left(project.id, budget_of(project.settings.get("fix")), gateway.clock.now())
+
+
 def check_budget(gateway: Gateway, project: Project) -> None:
     """Problem 429 with the time of the refill when the project has spent what it may. The orchestrator asks again."""
-    now = gateway.clock.now()
-    left = gateway.jobs.ledger.left(project.id, budget_of(project.settings.get("fix")), now)
+    now, left = gateway.clock.now(), left_of(gateway, project)
     reason = refused(left)
     if left is not None and reason is not None:
         raise Problem(

@@ -15,8 +15,9 @@ from schemas import subjects
 from schemas.base import Timestamp
 from schemas.budgets import Ledger
 from schemas.errors import Failure
-from schemas.jobs import TERMINAL, FixRequest, JobStatus, Limits, Phase, Spend, Usage, Waiting
+from schemas.jobs import TERMINAL, FixRequest, JobStatus, Limits, Phase, Usage, Waiting
 from schemas.similarity import Footprint, OpenWork, planned_files
+from schemas.spending import Spend
 
 
 class FollowUpView(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,10 +173,7 @@ class JobIndex:
 
     def learn(self, view: JobView) -> None:
         """Take in a record."""
-        if self.ledger.put(view.project_id, view.id, view.spending):
-            for project, event in self._spent:
-                if project == view.project_id:
-                    event.set()
+        self.book(view.project_id, view.id, view.spending)
         jobs, order = self._jobs[view.project_id], self._order[view.project_id]
         old = jobs.get(view.id)
         if old is not None and place(old) != place(view):
@@ -191,6 +189,13 @@ class JobIndex:
             self.work.put(open_work)
         for event in self._waiting.pop(view.id, ()):
             event.set()
+
+    def book(self, project: str, record: str, spending: dict[str, Spend]) -> None:
+        """Take over what a record says was spent; listeners of its project hear of more."""
+        if self.ledger.put(project, record, spending):
+            for listening, event in self._spent:
+                if listening == project:
+                    event.set()
 
     def expect(self, request: FixRequest) -> None:
         """Show a request that was just stored as a pending job, so that its sender can read it at once."""

@@ -1,6 +1,7 @@
 """Plans as the planner keeps them, and waiting for what became of a request: one watch of KV ``plans`` for all."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -10,6 +11,9 @@ from messaging.ports import Bus, CaughtUp
 from schemas import subjects
 from schemas.base import Timestamp
 from schemas.plans import Plan, PlanOutcome, PlanRecord, PlanRequest
+from schemas.spending import Spend
+
+Book = Callable[[str, str, dict[str, Spend]], None]
 
 
 class PlanHead(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +33,7 @@ class RecordView(msgspec.Struct, frozen=True, kw_only=True):
     cluster_id: str = ""
     current: PlanHead | None = None
     outcomes: list[PlanOutcome] = []
+    spending: dict[str, Spend] = {}
     updated_at: Timestamp | None = None
 
 
@@ -41,9 +46,10 @@ class PlanChange:
 
 
 class PlanDesk:
-    """Waiters by request id, and listeners of every change."""
+    """Waiters by request id, and listeners of every change. ``book`` is told what each record says was spent."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, book: Book) -> None:
+        self._book = book
         self.records = bus.state(subjects.KV_PLANS, PlanRecord)
         self.versions = bus.state(subjects.KV_PLANS, Plan)
         self._views = bus.state(subjects.KV_PLANS, RecordView)
@@ -65,6 +71,7 @@ class PlanDesk:
                 change = PlanChange(entry.revision, entry.value)
                 self.revision = max(self.revision, entry.revision)
                 self._latest[entry.key] = change
+                self._book(entry.value.project_id, f"plans:{entry.value.cluster_id}", entry.value.spending)
                 for outcome in entry.value.outcomes:
                     self._settle(outcome)
                 for event in self._listeners:

@@ -30,6 +30,7 @@ class Feeds:
         self._bus, self._index, self._outbox, self._presence = bus, index, outbox, presence
         self._scheduler, self._clock = scheduler, clock
         self.project_runner: dict[str, str] = {}
+        self.plans_read = asyncio.Event()
         self._waits = {name: asyncio.Event() for name in ("jobs", "runners", "projects")}
 
     async def caught_up(self) -> None:
@@ -52,13 +53,16 @@ class Feeds:
         await _follow(state, "project", self._project, self._waits["projects"])
 
     async def plans(self, reconciler: Reconciler) -> None:
-        """Follow outcomes of plan requests; one that is missed is found by the reconciler."""
+        """Follow outcomes of plan requests, and what plans cost; an outcome missed is found by the reconciler."""
         async with aclosing(self._bus.state(subjects.KV_PLANS, PlanNews).watch()) as changes:
             async for item in changes:
-                if not isinstance(item, CaughtUp) and item.value is not None:
+                if isinstance(item, CaughtUp):
+                    self.plans_read.set()
+                elif item.value is not None:
                     await self._news(item.value, reconciler)
 
     async def _news(self, news: PlanNews, reconciler: Reconciler) -> None:
+        self._index.ledger.put(news.project_id, f"plans:{news.cluster_id}", news.spending)
         for outcome in news.outcomes:
             key = self._index.planning(outcome.request_id)
             if key is not None and outcome.status != "pending":

@@ -9,7 +9,7 @@ from messaging.ports import BusError
 from runtime import logs
 from runtime.clock import Clock
 from schemas.budgets import Budget, refusal
-from schemas.jobs import Left
+from schemas.spending import Left
 from services.orchestrator.fairness import Waiting
 from services.orchestrator.index import Index
 from services.orchestrator.model.events import Broke, HandOut, Wait

@@ -83,6 +83,7 @@ async def serve(settings: Settings, stop: asyncio.Event, *, bus: Bus | None = No
                 group.create_task(parts.scheduler.run(), name="scheduler"),
                 group.create_task(parts.reconciler.run(), name="reconciler"),
             ]
+            await parts.feeds.plans_read.wait()  # a budget that plans have spent must not pay for a fix
             await _work(link, parts, stop)
             await calls.stop()
             await parts.outbox.drain(DRAIN_SECONDS)

@@ -6,8 +6,9 @@ import msgspec
 
 from schemas.base import Timestamp
 from schemas.budgets import Budget, budget_of
-from schemas.jobs import TERMINAL, JobStatus, Phase, Spend
+from schemas.jobs import TERMINAL, JobStatus, Phase
 from schemas.plans import PlanOutcome
+from schemas.spending import Spend
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -70,9 +71,12 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlanNews(msgspec.Struct, frozen=True):
-    """The outcomes of a record in KV ``plans``. Kept older versions have none and are read as empty."""
+    """Outcomes and books of a record in KV ``plans``. Kept older versions have none and are read as empty."""
 
+    project_id: str = ""
+    cluster_id: str = ""
     outcomes: list[PlanOutcome] = []
+    spending: dict[str, Spend] = {}
 
 
 class ProjectChoice(msgspec.Struct, frozen=True):

@@ -7,11 +7,12 @@ from typing import Final, Literal
 from msgspec import structs
 
 from runner_core.git import GitError
+from runner_core.metering import Tokens
 from schemas.errors import Failure
 from schemas.plans import Plan
 from services.planner import suspicion
 from services.planner.answers import SCHEMA, Unreadable, Written, read_answer
-from services.planner.asking import Answered, Model, ModelFailure
+from services.planner.asking import Answered, Model, ModelFailure, Purse
 from services.planner.checking import Known, checked_plan, claims, names_to_look_up
 from services.planner.generation import PlanningFailed
 from services.planner.grounder import Excerpt
@@ -41,11 +42,17 @@ class ModelAuthor:
         self._plan_tokens, self._answer_tokens = plan_tokens, answer_tokens
 
     async def write(
-        self, draft: Plan, reports: Reports, excerpts: list[Excerpt], ground: Ground, progress: Progress
+        self, draft: Plan, reports: Reports, excerpts: list[Excerpt], ground: Ground, progress: Progress, purse: Purse
     ) -> Plan:
-        """The plan with the model's hypotheses and steps. Raises PlanningFailed with ``model_unavailable``."""
+        """The plan with the model's hypotheses and steps. Raises PlanningFailed with ``model_unavailable``.
+
+        What the project's budget does not pay is not asked: evidence alone costs nothing.
+        """
+        budget = _Budget(self._plan_tokens, purse)
         try:
-            return await self._write(draft, reports, excerpts, ground, progress)
+            return await self._write(draft, reports, excerpts, ground, progress, budget)
+        except _TooPoor as poor:
+            return structs.replace(draft, notes=[f"{poor} This plan is from evidence alone.", *draft.notes])
         except ModelFailure as failed:
             if self._on_failure == "evidence":
                 note = f"The model {self._model.name} gave no plan: {failed.reason} This plan is from evidence alone."
@@ -56,10 +63,15 @@ class ModelAuthor:
             raise PlanningFailed(failure) from failed
 
     async def _write(
-        self, draft: Plan, reports: Reports, excerpts: list[Excerpt], ground: Ground, progress: Progress
+        self,
+        draft: Plan,
+        reports: Reports,
+        excerpts: list[Excerpt],
+        ground: Ground,
+        progress: Progress,
+        budget: "_Budget",
     ) -> Plan:
-        budget = _Budget(self._plan_tokens)
-        room = max(_SMALLEST, self._plan_tokens // 2 - self._answer_tokens)
+        room = max(_SMALLEST, budget.tokens // 2 - self._answer_tokens)
         sentences = [s for one in reports.said for s in suspicion.suspicious_sentences(f"{one.title}\n{one.body}")]
         asked, answered = await self._first(draft, reports, excerpts, room, budget, progress)
         best: tuple[Plan, int] | None = None
@@ -90,6 +102,8 @@ class ModelAuthor:
         for last in (False,) * (_SHRINKS - 1) + (True,):
             asked = question(draft, reports, excerpts, secrets.token_hex(8), room)
             if not budget.allows(asked, self._answer_tokens):
+                if budget.poor:
+                    raise _TooPoor(f"The project's budget leaves {budget.tokens} tokens, too few to ask a model.")
                 raise ModelFailure(
                     f"The question needs more than the {self._plan_tokens} tokens a plan may use.",
                     "Raise MODEL_PLAN_TOKENS of the planner, or lower MODEL_ANSWER_TOKENS.",
@@ -109,7 +123,8 @@ class ModelAuthor:
             await progress(f"{self._model.name} is writing: about {characters // 4} tokens so far")
 
         answered = await self._model.ask(asked.messages, SCHEMA, tell)
-        budget.used += answered.tokens or estimated_tokens(asked.messages) + len(answered.text) // 4
+        used = answered.used or Tokens(estimated_tokens(asked.messages), len(answered.text) // 4)
+        await budget.pay(used)
         return answered
 
     async def _checked(
@@ -133,9 +148,21 @@ class ModelAuthor:
         return checked_plan(draft, written, known, self._model.name)
 
 
+class _TooPoor(Exception):
+    """The project's budget does not pay a question; says so."""
+
+
 class _Budget:
-    def __init__(self, tokens: int) -> None:
-        self.tokens, self.used = tokens, 0
+    """The smaller of what a plan may use and what the project's budget pays; ``poor`` when that is the latter."""
+
+    def __init__(self, plan_tokens: int, purse: Purse) -> None:
+        allowed = purse.allows()
+        self.poor = allowed is not None and allowed < plan_tokens
+        self.tokens, self.used, self._purse = min(plan_tokens, plan_tokens if allowed is None else allowed), 0, purse
+
+    async def pay(self, used: Tokens) -> None:
+        self.used += used.input + used.output
+        await self._purse.pay(used)
 
     def allows(self, asked: Question, answer: int) -> bool:
         return self.used + estimated_tokens(asked.messages) + answer <= self.tokens

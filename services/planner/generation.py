@@ -13,6 +13,7 @@ from schemas.clusters import Cluster
 from schemas.errors import Failure
 from schemas.jobs import Job
 from schemas.plans import Plan, PlanRequest
+from services.planner.asking import Purse
 from services.planner.checking import without_hostile_code
 from services.planner.forecasting import forecast
 from services.planner.grounder import Excerpt, Grounder, GroundingFailed, Task
@@ -35,7 +36,7 @@ class Author(Protocol):
     """Whoever turns evidence into hypotheses and steps: a model, checked."""
 
     async def write(
-        self, draft: Plan, reports: Reports, excerpts: list[Excerpt], ground: Ground, progress: Progress
+        self, draft: Plan, reports: Reports, excerpts: list[Excerpt], ground: Ground, progress: Progress, purse: Purse
     ) -> Plan:
         """The plan with the author's parts. Raises PlanningFailed."""
 
@@ -44,7 +45,7 @@ class EvidenceOnly:
     """No model is configured: the evidence plan is the plan."""
 
     async def write(
-        self, draft: Plan, reports: Reports, excerpts: list[Excerpt], ground: Ground, progress: Progress
+        self, draft: Plan, reports: Reports, excerpts: list[Excerpt], ground: Ground, progress: Progress, purse: Purse
     ) -> Plan:
         return draft
 
@@ -56,7 +57,7 @@ class Generator:
         self._bus, self._mirrors, self._grounder, self._author, self._cache = bus, mirrors, grounder, author, cache
 
     async def generate(
-        self, request: PlanRequest, finished_jobs: Callable[[], Awaitable[list[Job]]], progress: Progress
+        self, request: PlanRequest, finished_jobs: Callable[[], Awaitable[list[Job]]], progress: Progress, purse: Purse
     ) -> Plan:
         """A plan without version or author yet. Raises PlanningFailed."""
         cluster = request.cluster or await self._cluster(request)
@@ -77,7 +78,7 @@ class Generator:
             notes=[*draft.notes, *reports.notes],
         )
         draft = without_hostile_code(draft)
-        return await self._author.write(draft, reports, excerpts, ground, progress)
+        return await self._author.write(draft, reports, excerpts, ground, progress, purse)
 
     async def _cluster(self, request: PlanRequest) -> Cluster:
         stored = await self._bus.last(subjects.CLUSTERS, subjects.cluster(request.project_id, request.cluster_id))

@@ -8,6 +8,7 @@ from msgspec import structs
 
 from messaging.ports import BusError, Out, Reject, TooLarge
 from messaging.worker import Context
+from runner_core.metering import Prices
 from runtime.clock import Clock
 from runtime.logs import logger
 from schemas.errors import Failure
@@ -17,6 +18,7 @@ from services.planner import model, staleness
 from services.planner.editing import BadEdit, read_changes
 from services.planner.generation import Generator, PlanningFailed
 from services.planner.model import Finding
+from services.planner.purse import ProjectPurse
 from services.planner.repositories import Mirrors, RepositoryProblem
 from services.planner.store import PlanStore
 
@@ -33,10 +35,17 @@ class Requests:
     """Handles ``requests.plan.*.*``. Publishes nothing: readers watch the record."""
 
     def __init__(
-        self, store: PlanStore, generator: Generator, mirrors: Mirrors, clock: Clock, *, seconds: float = 540.0
+        self,
+        store: PlanStore,
+        generator: Generator,
+        mirrors: Mirrors,
+        clock: Clock,
+        *,
+        seconds: float = 540.0,
+        prices: Prices | None = None,
     ) -> None:
         self._store, self._generator, self._mirrors, self._clock = store, generator, mirrors, clock
-        self._seconds = seconds
+        self._seconds, self._prices = seconds, prices
 
     async def handle(self, request: PlanRequest, context: Context) -> AsyncIterator[Out]:
         """Settle the request exactly once, however often it is delivered."""
@@ -80,10 +89,11 @@ class Requests:
     async def _generate(self, request: PlanRequest, found: Finding | None = None) -> PlanRecord | None:
         """``found`` is what a check asks a new version for; a check without a new version still tells it."""
         progress = _Progress(self._store, request, self._clock)
+        purse = ProjectPurse(self._store, request, self._prices, self._clock)
         try:
             async with asyncio.timeout(self._seconds):
                 plan = await self._generator.generate(
-                    request, lambda: self._store.finished_jobs(request.project_id), progress.tell
+                    request, lambda: self._store.finished_jobs(request.project_id), progress.tell, purse
                 )
         except PlanningFailed as failed:
             return await self._unmade(request, failed.failure, found)

@@ -12,8 +12,10 @@ import msgspec
 from msgspec import structs
 
 from runtime.ids import derived
+from schemas import budgets
 from schemas.errors import Failure
 from schemas.plans import Plan, PlanOutcome, PlanRecord, PlanRequest, Stale
+from schemas.spending import Spend
 from services.planner import differences
 from services.planner.differences import changed_fields
 from services.planner.merging import merged
@@ -161,6 +163,13 @@ def _with_finding(record: PlanRecord, request_id: str, found: Finding) -> PlanRe
         for one in record.outcomes
     ]
     return structs.replace(record, outcomes=outcomes)
+
+
+def charged(record: PlanRecord | None, request: PlanRequest, spend: Spend, now: datetime) -> PlanRecord:
+    """The record with so much more paid to the model. Not bound to the request's outcome: each call costs anew."""
+    base = record or PlanRecord(project_id=request.project_id, cluster_id=request.cluster_id, updated_at=now)
+    spending = budgets.recent(budgets.charged(base.spending, spend, now), now)
+    return structs.replace(base, spending=spending, updated_at=now)
 
 
 def kept_version(stored: Plan | None, plan: Plan) -> Plan | None:

@@ -14,6 +14,7 @@ import httpx2  # what the SDK is built on: a stream that breaks raises its error
 import msgspec
 import openai
 
+from runner_core.metering import Tokens, usage_of
 from services.planner.asking import Answered, ModelFailure
 
 _RETRIED: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
@@ -135,12 +136,13 @@ class OpenAIModel:
         if not dialect.stream:
             return self._whole(await create(messages=list(messages), **given))
         parts: list[str] = []
-        size, ended, tokens, chunks = 0, "", 0, 0
+        size, ended, chunks = 0, "", 0
+        used: Tokens | None = None
         stream = await create(messages=list(messages), **given)
         try:
             async for chunk in stream:
                 chunks += 1
-                tokens = chunk.usage.total_tokens if getattr(chunk, "usage", None) else tokens
+                used = _used(getattr(chunk, "usage", None)) or used
                 for choice in chunk.choices or []:
                     self._not_refused(choice.delta)
                     piece = getattr(choice.delta, "content", None) or ""
@@ -158,20 +160,20 @@ class OpenAIModel:
             return await self._once(self._dialect, messages, schema, progress)
         if not ended:
             raise _Again(self._failure("was cut off in the middle of its answer", _DOWN))
-        return self._judged("".join(parts), ended, tokens)
+        return self._judged("".join(parts), ended, used)
 
     def _whole(self, completion: Any) -> Answered:
         choices = getattr(completion, "choices", None)
         if not choices:
             raise _Again(self._failure("answered something that is no completion", _GARBAGE))
         self._not_refused(choices[0].message)
-        tokens = completion.usage.total_tokens if completion.usage else 0
-        return self._judged(choices[0].message.content or "", choices[0].finish_reason or "stop", tokens)
+        content, ended = choices[0].message.content or "", choices[0].finish_reason or "stop"
+        return self._judged(content, ended, _used(completion.usage))
 
-    def _judged(self, text: str, ended: str, tokens: int) -> Answered:
+    def _judged(self, text: str, ended: str, used: Tokens | None) -> Answered:
         if ended == "content_filter":
             raise self._failure("was stopped by its content filter", "Choose another model, or plan without one.")
-        return Answered(text=text, cut=ended == "length", tokens=tokens)
+        return Answered(text=text, cut=ended == "length", used=used)
 
     def _not_refused(self, message: Any) -> None:
         if refusal := getattr(message, "refusal", None):
@@ -241,6 +243,13 @@ def retry_after(value: str | None) -> float | None:
         return max(0.0, float(value)) if value else None
     except ValueError:
         return None
+
+
+def _used(usage: Any) -> Tokens | None:
+    """The server's own count; None where it tells none."""
+    if usage is None:
+        return None
+    return usage_of({"usage": usage.model_dump()})
 
 
 def _status_words(status: int) -> str:

@@ -7,9 +7,11 @@ from pathlib import Path
 from messaging.connection import connect
 from messaging.ports import Bus
 from messaging.worker import Worker
+from runner_core.metering import Prices, prices_of
 from runtime import health
 from runtime.clock import SystemClock
 from runtime.logs import logger
+from runtime.settings import SettingsError
 from schemas.plans import PlanRequest
 from services.planner.authoring import ModelAuthor
 from services.planner.generation import Author, EvidenceOnly, Generator
@@ -45,7 +47,16 @@ def compose(settings: Settings, bus: Bus, stack: AsyncExitStack) -> Requests:
     )
     grounder = ProcessGrounder(slots=settings.parallel_grounding, seconds=settings.ground_seconds)
     generator = Generator(bus, mirrors, grounder, author(settings, mirrors, stack), data / "index")
-    return Requests(PlanStore(bus), generator, mirrors, SystemClock(), seconds=settings.plan_seconds)
+    seconds, paid = settings.plan_seconds, prices(settings)
+    return Requests(PlanStore(bus), generator, mirrors, SystemClock(), seconds=seconds, prices=paid)
+
+
+def prices(settings: Settings) -> Prices | None:
+    """Of the model that is set; raises SettingsError for a table that does not fit."""
+    try:
+        return prices_of(settings.model_prices, settings.openai_model)
+    except ValueError as error:
+        raise SettingsError(f"MODEL_PRICES: {error}.") from error
 
 
 def author(settings: Settings, mirrors: Mirrors, stack: AsyncExitStack) -> Author:

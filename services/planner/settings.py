@@ -46,6 +46,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="OpenAI-compatible endpoint, such as http://127.0.0.1:11434/v1; empty: the OpenAI service"),
     ] = ""
     openai_model: Annotated[str, Meta(description="model that writes plans; empty: plans from evidence alone")] = ""
+    model_prices: Annotated[
+        list[str],
+        Meta(description="US dollars for a million tokens: model=input/output or model=input/output/cached, by commas"),
+    ] = msgspec.field(default_factory=list)
     planner_on_model_failure: Annotated[
         Literal["fail", "evidence"],
         Meta(description="fail: the request fails with the reason; evidence: a plan without the model that says so"),

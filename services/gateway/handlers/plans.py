@@ -126,6 +126,7 @@ def _request(call: Call, project: Project, **values: Any) -> PlanRequest:
         project_id=project.id,
         cluster_id=cluster_id,
         requested_by=call.who,
+        left=fixing.left_of(call.gateway, project),
         created_at=call.gateway.clock.now(),
         **values,
     )

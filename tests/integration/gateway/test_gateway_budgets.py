@@ -7,9 +7,11 @@ from aiohttp.test_utils import TestClient
 
 from messaging.connection import NatsBus
 from schemas import subjects
-from schemas.jobs import Spend
+from schemas.plans import PlanRecord
+from schemas.spending import Spend
 from services.gateway.context import Gateway
-from tests.integration.gateway.builders import cluster, job, publish_cluster, put_job
+from tests.integration.gateway.builders import NOW, cluster, job, publish_cluster, put_job
+from tests.integration.gateway.test_gateway_plans import planning
 from tests.support.eventually import eventually
 
 Client = TestClient[Any, Any]
@@ -48,6 +50,27 @@ async def test_viewers_hear_what_the_project_spends(gateway: Gateway, client: Cl
         today = gateway.clock.now().date().isoformat()
         await put_job(bus, job("j0", spending={today: Spend(tokens=900, usd=2.5)}))
         assert b'"tokens_spent":900' in await _until(stream, b"event: budget")
+
+
+async def test_plans_count_in_the_projects_budget_and_are_asked_for_with_what_is_left_of_it(
+    gateway: Gateway, client: Client, bus: NatsBus
+) -> None:
+    await publish_cluster(bus, cluster())
+    async with client.patch("/projects/default", json={"budget": {"tokens_day": 1000}}) as answer:
+        assert answer.status == 200
+    today = gateway.clock.now().date().isoformat()
+    paid = PlanRecord(project_id="default", cluster_id="c9", spending={today: Spend(tokens=900)}, updated_at=NOW)
+    await bus.state(subjects.KV_PLANS, PlanRecord).put("default.c9", paid)
+
+    async def told() -> None:
+        async with client.get("/projects/default/budget") as answer:
+            assert (await answer.json())["periods"][0]["tokens_left"] == 100
+
+    await eventually(told, within=30)
+    async with planning(bus) as planner, client.post("/clusters/c1/plan") as answer:
+        assert answer.status == 201
+        assert planner.asked[0].left is not None
+        assert planner.asked[0].left.tokens == 100
 
 
 async def _until(stream: Any, word: bytes) -> bytes:

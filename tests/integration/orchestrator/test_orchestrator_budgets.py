@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 from messaging.connection import NatsBus
 from schemas import subjects
 from schemas.jobs import Usage
+from schemas.plans import PlanRecord
 from schemas.projects import Project
+from schemas.spending import Spend
 from tests.integration.orchestrator.house import House, house
 from tests.support.eventually import eventually
 from tests.support.nats_server import NatsServer
@@ -74,6 +76,17 @@ async def test_a_spent_budget_starts_nothing_and_is_still_known_after_a_restart(
             await again.in_phase(job, "provisioning", within=1)
 
         await eventually(started, 20)
+
+
+async def test_what_plans_cost_is_part_of_the_budget_from_the_first_request_on(nats: NatsServer, bus: NatsBus) -> None:
+    await limit(bus, tokens_day=100)
+    day = datetime.now(UTC).date().isoformat()
+    paid = PlanRecord(
+        project_id="default", cluster_id="c9", spending={day: Spend(tokens=100)}, updated_at=datetime.now(UTC)
+    )
+    await bus.state(subjects.KV_PLANS, PlanRecord).put(subjects.key("default", "c9"), paid)
+    async with house(nats.url) as home:
+        await refused(home, "J1")
 
 
 async def test_a_job_that_waits_for_a_slot_is_not_handed_out_any_more(nats: NatsServer, bus: NatsBus) -> None:

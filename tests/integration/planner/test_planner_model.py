@@ -1,6 +1,7 @@
 """Plans with a model that helps, fails, lies or obeys a report."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from messaging.connection import NatsBus
 from schemas.plans import Plan, PlanOutcome
+from schemas.spending import Left
 from tests.integration.planner.desk import Desk, cluster, planner, report, shop, wish
 from tests.support.eventually import eventually
 from tests.support.nats_server import NatsServer
@@ -42,11 +44,11 @@ async def plan_with(
     tmp_path: Path, nats: NatsServer, bus: NatsBus, script: Script, *, within: float = 30.0, **values: Any
 ) -> tuple[PlanOutcome, Desk, ModelServer]:
     desk = Desk(bus)
-    about = values.pop("about", cluster())
+    about, left = values.pop("about", cluster()), values.pop("left", None)
     async with model_server(script) as server:
         given = {"openai_model": "scripted", "openai_base_url": server.url, "openai_api_key": "sk-test-key"}
         async with planner(tmp_path, nats.url, **(given | values)):
-            outcome = await desk.ask(wish(shop(tmp_path / "shop"), cluster=about), within)
+            outcome = await desk.ask(wish(shop(tmp_path / "shop"), cluster=about, left=left), within)
         return outcome, desk, server
 
 
@@ -231,6 +233,36 @@ async def test_a_plan_that_would_pass_its_token_budget_is_not_started(
     assert outcome.failure is not None
     assert "MODEL_PLAN_TOKENS" in outcome.failure.action
     assert server.requests == []
+
+
+async def test_each_answer_is_booked_in_the_plans_record_also_when_no_plan_comes_of_it(
+    tmp_path: Path, nats: NatsServer, bus: NatsBus
+) -> None:
+    paid = {"model_prices": ["scripted=1/10"], "openai_model": "scripted"}
+    outcome, desk, server = await plan_with(tmp_path, nats, bus, lambda body, n: Reply(text="prose"), **paid)
+    assert outcome.status == "failed"
+    (spent,) = (await desk.record()).spending.values()
+    assert len(server.requests) == 2
+    assert (spent.tokens, round(spent.usd, 6), spent.unpriced) == (2000, 2 * (900 * 1 + 100 * 10) / 1e6, 0)
+
+
+async def test_a_server_that_counts_nothing_is_not_free(tmp_path: Path, nats: NatsServer, bus: NatsBus) -> None:
+    outcome, desk, _ = await plan_with(tmp_path, nats, bus, lambda body, n: Reply(text=answer(), usage=False))
+    (spent,) = (await desk.record()).spending.values()
+    assert outcome.status == "done"
+    assert spent.tokens == spent.unpriced > 500
+
+
+@pytest.mark.parametrize(("tokens", "asked"), [(0, 0), (2_000, 0), (50_000, 1)])
+async def test_what_the_projects_budget_does_not_pay_is_planned_from_evidence(
+    tmp_path: Path, nats: NatsServer, bus: NatsBus, tokens: int, asked: int
+) -> None:
+    left = Left(tokens=tokens, refills_at=datetime.now(UTC))
+    outcome, desk, server = await plan_with(tmp_path, nats, bus, lambda body, n: Reply(text=answer()), left=left)
+    plan = await desk.plan()
+    assert (outcome.status, len(server.requests)) == ("done", asked)
+    assert plan.grounded == ("model" if asked else "evidence")
+    assert bool(asked) != any(f"budget leaves {tokens} tokens" in note for note in plan.notes)
 
 
 async def test_a_question_above_the_window_is_asked_again_with_less_evidence(

@@ -8,8 +8,9 @@ from runner_core.metering import Prices
 from schemas import subjects
 from schemas.attempts import AttemptEvent
 from schemas.base import decode
-from schemas.jobs import Limits, Spend
+from schemas.jobs import Limits
 from schemas.projects import Project
+from schemas.spending import Spend
 from tests.integration.runner.rig import FIX, PROJECT, Rig, rig
 from tests.integration.runner.test_model import asking
 from tests.support.nats_server import NatsServer

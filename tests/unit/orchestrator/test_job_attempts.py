@@ -8,7 +8,8 @@ from msgspec import structs
 from schemas.attempts import AttemptEvent, RunnerTask
 from schemas.base import decode
 from schemas.errors import FailureClass
-from schemas.jobs import Report, Spend, Usage, Waiting
+from schemas.jobs import Report, Usage, Waiting
+from schemas.spending import Spend
 from services.orchestrator.model.events import (
     Broke,
     Claim,

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from runner_core.metering import Events, Meter, Prices, Spent, Tokens, estimate, prices_of, usage_of
-from schemas.jobs import Left, Usage
+from runner_core.metering import Events, Meter, Prices, Spent, Tokens, affordable, estimate, prices_of, usage_of
+from schemas.jobs import Usage
+from schemas.spending import Left
 
 REFILLS = datetime(2026, 11, 24, tzinfo=UTC)
 CHUNK = {"choices": [{"delta": {"content": "x"}}]}
@@ -97,3 +98,22 @@ def test_what_is_no_completion_is_garbage(data: bytes) -> None:
 def test_an_answer_without_usage_is_estimated_and_never_free(answer: object) -> None:
     assert usage_of(answer) is None
     assert estimate(0, 0) == Tokens(1, 1)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "usd", "prices", "expected"),
+    [
+        (None, None, Prices(1, 10, 1), None),
+        (500, None, None, 500),
+        (None, 0.5, None, None),
+        (None, 0.5, Prices(1, 10, 1), 50_000),
+        (500, 0.5, Prices(1, 10, 1), 500),
+        (None, 0.0, Prices(1, 10, 1), 0),
+        (None, 0.5, Prices(0, 0, 0), None),
+    ],
+)
+def test_a_budget_pays_for_so_many_tokens(
+    tokens: int | None, usd: float | None, prices: Prices | None, expected: int | None
+) -> None:
+    assert affordable(Left(tokens=tokens, usd=usd, refills_at=REFILLS), prices) == expected
+    assert affordable(None, prices) is None

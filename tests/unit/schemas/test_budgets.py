@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.budgets import Budget, Ledger, booked, budget_of, refusal
-from schemas.jobs import Spend, Usage
+from schemas.budgets import Budget, Ledger, booked, budget_of, charged, recent, refusal
+from schemas.jobs import Usage
+from schemas.spending import Spend
 
 NOW = datetime(2026, 11, 30, 23, 50, tzinfo=UTC)
 
@@ -21,6 +22,12 @@ def test_growth_is_booked_on_the_day_it_is_told() -> None:
     books = booked({}, Usage(), used(100, 0.5), NOW)
     books = booked(books, used(100, 0.5), used(160, 0.75), NOW + timedelta(minutes=20))
     assert books == {"2026-11-30": Spend(tokens=100, usd=0.5), "2026-12-01": Spend(tokens=60, usd=0.25)}
+
+
+def test_books_that_live_long_forget_the_days_that_no_budget_counts_any_more() -> None:
+    books = charged({"2026-09-28": Spend(tokens=9), "2026-09-29": Spend(tokens=7)}, Spend(tokens=5, usd=0.5), NOW)
+    books = charged(books, Spend(tokens=1, unpriced=1), NOW)
+    assert recent(books, NOW) == {"2026-09-29": Spend(tokens=7), "2026-11-30": Spend(tokens=6, usd=0.5, unpriced=1)}
 
 
 def test_what_was_told_before_books_nothing() -> None:
