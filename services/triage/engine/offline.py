@@ -5,11 +5,11 @@ report ids, best first). Nothing is written unless every line was read.
 """
 
 import contextlib
+import errno
 import json
 import math
 import os
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -92,13 +92,14 @@ def cluster(reports: Iterable[Report], config: Config | None = None) -> list[dic
 def main(source: str | Path, target: str | Path) -> int:
     """Clusters a file into another. Returns the exit code: 0, or 2 with a message on standard error and no output."""
     try:
+        _check(Path(target))  # before the long part
         with Path(source).open("rb") as lines:
             rows = cluster(list(read(lines)))
         _write(Path(target), rows)
     except BadLine as error:
         return _fail(f"{source}: {error}. Nothing was written; mend the line and run again.")
     except OSError as error:
-        return _fail(f"{error.filename or target}: {error.strerror}. Nothing was written.")
+        return _fail(f"{source if error.filename == str(source) else target}: {error.strerror}. Nothing was written.")
     return 0
 
 
@@ -107,14 +108,26 @@ def _fail(text: str) -> int:
     return 2
 
 
+def _check(target: Path) -> None:
+    if target.is_dir():
+        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+    if not target.resolve().parent.is_dir() and not target.exists():
+        raise OSError(errno.ENOENT, "its folder does not exist", str(target))
+
+
 def _write(target: Path, rows: list[dict[str, Any]]) -> None:
-    """Writes beside the target, then renames: a reader never sees half a file."""
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as out:
+    """Writes beside the target, then renames: a reader never sees half a file. A link is followed."""
+    if target.exists() and not target.is_file():  # a pipe or a terminal
+        with target.open("w", encoding="utf-8", newline="\n") as out:
             out.writelines(json.dumps(row) + "\n" for row in rows)
-        Path(name).replace(target)
+        return
+    target = target.resolve()
+    beside = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        with beside.open("w", encoding="utf-8", newline="\n") as out:
+            out.writelines(json.dumps(row) + "\n" for row in rows)
+        beside.replace(target)
     except BaseException:  # also an interrupt must not leave the temporary file behind
         with contextlib.suppress(OSError):
-            Path(name).unlink()
+            beside.unlink()
         raise

@@ -63,3 +63,23 @@ def test_a_bad_line_is_named_and_nothing_is_written(
 def test_a_missing_file_is_told_without_a_trace(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(tmp_path / "none.jsonl", tmp_path / "out.jsonl") == 2
     assert "none.jsonl" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", [".", "none/out.jsonl"])
+def test_a_place_that_cannot_be_written_is_named_as_it_was_given(
+    place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / "in.jsonl")
+    assert main(tmp_path / "in.jsonl", tmp_path / place) == 2
+    assert capsys.readouterr().err.startswith(f"{tmp_path / place}: ")
+    assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
+
+
+def test_an_output_is_as_readable_as_any_file_and_a_link_stays_one(tmp_path: Path) -> None:
+    write(tmp_path / "in.jsonl")
+    (tmp_path / "here").mkdir()
+    (tmp_path / "link.jsonl").symlink_to(tmp_path / "here" / "out.jsonl")
+    assert main(tmp_path / "in.jsonl", tmp_path / "link.jsonl") == 0
+    assert (tmp_path / "link.jsonl").is_symlink()
+    (tmp_path / "plain").touch()
+    assert (tmp_path / "here" / "out.jsonl").stat().st_mode == (tmp_path / "plain").stat().st_mode
