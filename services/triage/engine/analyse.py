@@ -8,7 +8,7 @@ import numpy as np
 from services.triage.engine import corpus as c
 from services.triage.engine.grow import F32, U64, counted, distinct
 from services.triage.engine.text import Boilerplate, checksum, keys_of, plain, tokens
-from services.triage.engine.trace import errors_in, parse, split_body
+from services.triage.engine.trace import MAX_FRAMES, errors_in, parse, split_body
 from services.triage.engine.types import Report
 
 TEXT, TRACE, SHORT = 0, 1, 2
@@ -18,7 +18,8 @@ SIGNED_FRAMES = 3
 _BUCKETS = np.uint64((1 << 19) - 1)
 _FIRST, _SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 _FRAMES_KEPT = 20_000
-_frames: dict[str, tuple[int, ...]] = {}
+_frames: dict[str, tuple[int, tuple[int, ...]]] = {}
+_FALLING = [1.0 / (1.0 + 0.15 * place) for place in range(MAX_FRAMES)]
 
 Terms = tuple[U64, F32]
 
@@ -120,32 +121,34 @@ def _pairs(checksums: U64) -> U64:
     return np.asarray(mixed & _BUCKETS)
 
 
-def _frame_stems(frame: str) -> tuple[int, ...]:
+def _frame_keys(frame: str) -> tuple[int, tuple[int, ...]]:
+    """Checksums of a frame and of the stems in it."""
     known = _frames.get(frame)
     if known is None:
         parts = (part for raw in tokens(frame) for part in raw.split("."))
-        known = tuple([stem for found, _ in keys_of(parts) for stem in found])
+        known = checksum(frame), tuple([stem for found, _ in keys_of(parts) for stem in found])
         if len(_frames) >= _FRAMES_KEPT:
             _frames.clear()
         _frames[frame] = known
     return known
 
 
+def _first_weights(terms: list[int], weights: list[float]) -> dict[int, float]:
+    """Each term once, in order, with the weight of its first place."""
+    found = dict.fromkeys(terms, 0.0)
+    found.update(zip(reversed(terms), reversed(weights[: len(terms)]), strict=True))
+    return found
+
+
 def _trace_terms(frames: tuple[str, ...], message: list[str]) -> list[Terms]:
     if not frames:
         return []
-    names = [checksum(frame) for frame in frames]
-    stems = [stem for frame in frames for stem in _frame_stems(frame)]
+    keys = list(map(_frame_keys, frames))
+    names = [name for name, _ in keys]
+    stems = [stem for _, found in keys for stem in found]
     stems += [stem for found, _ in keys_of(message) for stem in found]
-    weights = [1.0 / (1.0 + 0.15 * place) for place in range(len(frames))]
     pairs = _pairs(np.array(names[:16], dtype=np.uint64)).tolist()
-    single: dict[int, float] = {}
-    double: dict[int, float] = {}
-    for name, weight in zip(names, weights, strict=True):
-        single.setdefault(name, weight)
-    for pair, weight in zip(pairs, weights[1:], strict=False):
-        double.setdefault(pair, weight)
     return [
-        _weighed(c.FRAME, single), _weighed(c.FRAME_PAIR, double),
+        _weighed(c.FRAME, _first_weights(names, _FALLING)), _weighed(c.FRAME_PAIR, _first_weights(pairs, _FALLING[1:])),
         _counted(c.TRACE_WORD, np.array(stems, dtype=np.uint64)),
     ]  # fmt: skip

@@ -144,11 +144,11 @@ class Corpus:
         sizes = np.bincount(group, minlength=3).tolist()
         self._pool.extend(terms[order])
         self._weights.extend(weights[order])
-        self._start.extend([self._pool.size])
-        self._parts.extend([(sizes[0], sizes[0] + sizes[1])])
+        self._start.append(self._pool.size)
+        self._parts.append((sizes[0], sizes[0] + sizes[1]))
         for lengths, view in zip(self._lengths, _KINDS_OF, strict=True):
-            lengths.extend([math.sqrt(float(norms[view].sum(dtype=np.float64)) + _DAMPING)])
-        self._measured.extend([-1])
+            lengths.append(math.sqrt(float(norms[view].sum(dtype=np.float64)) + _DAMPING))
+        self._measured.append(-1)
         self._measures.more(1)
         self._count(terms, 1)
         self.docs_of_kind += np.bincount(kinds, minlength=KINDS) > 0

@@ -35,6 +35,12 @@ class Grow:
         self._data[self.size : need] = rows
         self.size = need
 
+    def append(self, row: object) -> None:
+        """Appends one row (or scalar)."""
+        self.reserve(self.size + 1)
+        self._data[self.size] = row
+        self.size += 1
+
     def reserve(self, need: int) -> None:
         """Makes room for `need` rows in all."""
         if need > len(self._data):

@@ -15,7 +15,6 @@ from services.triage.engine.corpus import (
     TRACES,
     Corpus,
     Wanted,
-    key,
 )  # fmt: skip
 from services.triage.engine.grow import F32, I32, I64, Grow, distinct
 from services.triage.engine.nearest import Nearest
@@ -82,13 +81,20 @@ class _Counted:
         """Keeps one report's counts."""
         self._lines.extend(lines)
         self._tokens.extend(tokens)
-        self._ends.extend([(self._lines.size, self._tokens.size)])
+        self._ends.append((self._lines.size, self._tokens.size))
 
     def of(self, doc: int) -> tuple[NDArray[np.uint32], NDArray[np.uint16]]:
         """(line keys, token ids) of a document."""
         first = self._ends.view[doc - 1] if doc else (0, 0)
         last = self._ends.view[doc]
         return self._lines.view[first[0] : last[0]], self._tokens.view[first[1] : last[1]]
+
+
+def _top_frame(analysis: Analysis, terms: I32) -> int:
+    """The term of the first frame, -1 without a trace."""
+    if not analysis.frames:
+        return -1
+    return int(terms[(analysis.keys == (FRAME << 32 | checksum(analysis.frames[0]))).nonzero()[0][0]])
 
 
 class Index:
@@ -121,7 +127,6 @@ class Index:
         """Takes a report apart. New terms enter the vocabulary (with no document yet)."""
         analysis = analyse(report, self.boilerplate)
         terms, weights = self.corpus.terms(analysis.keys), analysis.weights
-        top = key(FRAME, np.array([checksum(frame) for frame in analysis.frames[:1]], dtype=np.uint64))
         distinct_tokens, vector, title_vector, aligned = self._meaning(analysis)
         query = f.Query(
             terms=terms, weights=weights, idf=self.corpus.idf(terms),
@@ -130,7 +135,7 @@ class Index:
             day=analysis.day, words=len(analysis.words), frames=len(analysis.frames),
             regime=self._regime(report.source, analysis.shape),
             source=self._sources.get(report.source, -1),
-            top_frame=int(self.corpus.terms(top)[0]) if len(top) else -1,
+            top_frame=_top_frame(analysis, terms),
         )  # fmt: skip
         return Prepared(report, analysis, query, distinct_tokens)
 
@@ -225,12 +230,12 @@ class Index:
         short, seen = self._short.get(entry.source, (0, 0))
         self._short[entry.source] = (short + entry.short, seen + 1)
         source = self._sources.setdefault(entry.source, len(self._sources))
-        self._aligned.extend([entry.aligned])
-        self._days.extend([entry.day])
-        self._shape.extend([(entry.words, entry.frames, entry.regime, source, entry.top_frame, entry.signature)])
-        self._hubs.extend([entry.hubs])
+        self._aligned.append(entry.aligned)
+        self._days.append(entry.day)
+        self._shape.append((entry.words, entry.frames, entry.regime, source, entry.top_frame, entry.signature))
+        self._hubs.append(entry.hubs)
         self._lines.append(entry.lines, entry.tokens)
-        self.alive.extend([True])
+        self.alive.append(True)
         return doc
 
     def forget(self, doc: int) -> None:

@@ -5,6 +5,7 @@ error tracker's event about the same crash share little but two names: the error
 raised. Both together, as whole identifiers, from another source, and pointing at one cluster only, are enough.
 """
 
+import functools
 import re
 from collections.abc import Iterable
 from typing import Final
@@ -42,11 +43,18 @@ def names_of(report: Report) -> Names:
     words = list(dict.fromkeys(_NAME.findall(text)))
     # Most words are plain ones in small letters: told apart before the patterns are tried.
     named = [word for word in words if "_" in word or not word.islower()]
-    errors = [word for word in named if _HUMPS.match(word)][:KEPT]
-    functions = [word for word in named if _FUNCTION.match(word)][:KEPT]
+    roles = list(map(_role, named))
+    errors = [word for word, (error, _) in zip(named, roles, strict=True) if error][:KEPT]
+    functions = [word for word, (_, function) in zip(named, roles, strict=True) if function][:KEPT]
     frames = _FRAME.findall(text) if errors else []
     site = (errors[0], frames[-1]) if errors and frames and _FUNCTION.match(frames[-1]) else None
     return Names(frozenset(errors), frozenset(functions), site)
+
+
+@functools.lru_cache(maxsize=8_192)
+def _role(word: str) -> tuple[bool, bool]:
+    """Whether it may be the class of an error, and whether it may be a function."""
+    return bool(_HUMPS.match(word)), bool(_FUNCTION.match(word))
 
 
 class Sites:
