@@ -26,6 +26,12 @@ HARDENING = (
 )
 
 
+_GUARD = "ulimit -v 4194304; ulimit -c 0; "
+_AT_ONCE = 'exec "$@"'
+# Linux shares out by session, and nice counts within one only: sched(7), "The autogroup feature".
+_YIELDING = '{ echo 5 >/proc/self/autogroup; } 2>/dev/null; exec nice -n 5 "$@"'
+
+
 class GitError(Exception):
     """A git command failed; ``detail`` is the end of what it said on stderr."""
 
@@ -60,11 +66,12 @@ def _private(path: Path, text: str, mode: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Git:
-    """Runs git in one bare repository of ours."""
+    """Runs git in one bare repository of ours. In the ``background`` it gives way to whatever answers people."""
 
     folder: Path
     credentials: Credentials | None = None
     environ: Mapping[str, str] = field(default_factory=dict)
+    background: bool = False
 
     async def __call__(
         self, *args: str, stdin: bytes = b"", timeout: float = 300.0, limit: int = 64 * 1024 * 1024
@@ -72,7 +79,7 @@ class Git:
         """stdout of ``git <args>``. Raises GitError on failure, on time-out and above ``limit`` bytes of output."""
         argv = ["git", *HARDENING, *args]
         # A pack from a sandbox may unpack to far more than it weighs; the address space of the reader is bounded.
-        guarded = ["sh", "-c", 'ulimit -v 4194304; ulimit -c 0; exec "$@"', "git", *argv]
+        guarded = ["sh", "-c", _GUARD + (_YIELDING if self.background else _AT_ONCE), "git", *argv]
         return await _run(guarded, args[0], self._environ(), self.folder, stdin, timeout, limit)
 
     async def text(self, *args: str, timeout: float = 300.0) -> str:

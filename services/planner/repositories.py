@@ -112,7 +112,7 @@ class Mirrors:
 
     async def _bare(self, path: Path, token: str | None) -> Git:
         credentials = Credentials.write(self.folder / "credentials" / path.name, token) if token else None
-        git = Git(path, credentials, _STALLED)
+        git = Git(path, credentials, _STALLED, background=True)
         if not await asyncio.to_thread(_is_made, path):
             await git("init", "--quiet", "--bare", "--template=", ".")
         return git
@@ -133,7 +133,7 @@ class Mirrors:
 
     async def changed(self, ground: Ground, base_commit: str) -> set[str] | None:
         """Paths that differ between an older commit and the ground; None when the branch no longer contains it."""
-        git = Git(ground.path)
+        git = Git(ground.path, background=True)
         if not _SHA.match(base_commit) or not await git.succeeds(
             "merge-base", "--is-ancestor", base_commit, ground.commit
         ):
@@ -143,7 +143,9 @@ class Mirrors:
 
     async def paths(self, ground: Ground) -> Paths:
         """Every file of the commit."""
-        said = await Git(ground.path)("ls-tree", "-r", "-z", "--name-only", "--full-tree", ground.commit)
+        said = await Git(ground.path, background=True)(
+            "ls-tree", "-r", "-z", "--name-only", "--full-tree", ground.commit
+        )
         return await asyncio.to_thread(lambda: Paths(said.decode("utf-8", "replace").rstrip("\0").split("\0")))
 
     async def existing_names(self, ground: Ground, names: Collection[str], within: Collection[str] = ()) -> set[str]:
@@ -159,7 +161,7 @@ class Mirrors:
         patterns = [part for name in names for part in ("-e", name)]
         options = ["-I", "-h", "-o", "-w", "-F", "--max-count=5", "--no-textconv", "--no-recurse-submodules"]
         try:
-            said = await Git(ground.path)(
+            said = await Git(ground.path, background=True)(
                 "--literal-pathspecs", "grep", *options, *patterns, ground.commit, "--", *paths, timeout=60.0
             )
         except GitError as error:
