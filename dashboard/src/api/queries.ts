@@ -120,6 +120,12 @@ export const sourceEnabled = (name: string) =>
     queryKey: ["source", name, "enabled"],
     queryFn: async () => (await call<{ enabled: boolean }>("GET", `/config/${name}/enabled`)).enabled,
   });
+export const polls = () =>
+  queryOptions({
+    queryKey: ["polls"],
+    queryFn: () => items<types.Polled>("/polls"),
+    refetchInterval: 10_000,
+  });
 export const subreddits = () =>
   queryOptions({
     queryKey: ["source", "reddit", "subreddits"],

@@ -22,6 +22,7 @@ export type ApiKey = Schemas["Key"];
 /** A line of who may sign in with GitHub; `from` (`project` or `installation`) says which list names them. */
 export type Member = Schemas["Member"] & { from?: string };
 export type NewKey = Schemas["KeyMade"];
+export type Polled = Schemas["Polled"];
 export type ClusteringStatus = Schemas["ClusteringStatus"];
 export type SourceName = Feedback["source"];
 

@@ -10,6 +10,7 @@ import { call, currentProject } from "@/lib/http";
 import { plural } from "@/lib/plural";
 import { FilterForm } from "./filter-form";
 import { ManualForm } from "./manual-form";
+import { Reading } from "./reading";
 import { SecretForm } from "./secret-form";
 import type { Vendor } from "./vendors";
 
@@ -58,6 +59,7 @@ export function SourcePanel({ vendor, count }: Props) {
               />
             ))
           : null}
+        <Reading name={vendor.name} />
         {vendor.name === "manual" ? <ManualForm /> : null}
         <Refused error={kept.error ?? subreddits.error} />
       </div>

@@ -26,7 +26,7 @@ export const VENDORS: readonly Vendor[] = [
     hook: "/ingest/sentry",
     secret: { label: "Client Secret", required: false },
     steps: [
-      "In Sentry open Settings, Custom Integrations, Create New Integration, Internal Integration.",
+      "In Sentry open Settings, Developer Settings or Custom Integrations, Create New Integration, Internal Integration.",
       "Paste the address above as Webhook URL and switch on Alert Rule Action.",
       "Under Permissions give Issue & Event: Read. Under Webhooks tick issue and error. Save.",
       "Copy the Client Secret of the integration and set it here: deliveries are then checked by their signature.",
@@ -49,7 +49,14 @@ export const VENDORS: readonly Vendor[] = [
       "Choose “Let me select individual events”: Issues and Issue comments. Add webhook.",
       "GitHub sends a ping at once; it is answered with “ping received”.",
     ],
-    filter: [{ name: "repos", label: "Repositories", hint: "owner/name; empty: all", path: "/config/github" }],
+    filter: [
+      {
+        name: "repos",
+        label: "Repositories",
+        hint: "owner/name, also polled; empty: all webhooks",
+        path: "/config/github",
+      },
+    ],
   },
   {
     name: "datadog",
@@ -63,7 +70,12 @@ export const VENDORS: readonly Vendor[] = [
       "Mention the webhook in a monitor's message: @webhook-<its name>.",
     ],
     filter: [
-      { name: "monitors", label: "Monitors", hint: "ids, names or tags; * for all", path: "/config/datadog/monitors" },
+      {
+        name: "monitors",
+        label: "Monitors",
+        hint: "ids, names or tags; * for all, empty: none",
+        path: "/config/datadog/monitors",
+      },
     ],
   },
   {
@@ -73,14 +85,15 @@ export const VENDORS: readonly Vendor[] = [
     secret: { label: "Token", required: true },
     steps: [
       "Set a token here first: Splunk's webhook cannot sign, so the token in the address is the proof.",
-      "In Splunk open the saved search, Edit Alert, Add Actions, Webhook.",
+      "Let Splunk send there: Settings, Server settings, Webhook allow list, or alert_actions.conf; see docs/how-to.",
+      "In Splunk open the saved search, Edit Alert, Trigger: For each result, Add Actions, Webhook.",
       "Paste the address above with &token=<the token set here> at its end as URL. Save.",
     ],
     filter: [
       {
         name: "searches",
         label: "Searches",
-        hint: "names of saved searches, one a line",
+        hint: "names, one a line; * for all, empty: none",
         path: "/config/splunk/searches",
       },
     ],
@@ -107,7 +120,7 @@ export const VENDORS: readonly Vendor[] = [
     secret: null,
     steps: [
       "Name the subreddits below; the collector reads their new posts.",
-      "Reading needs REDDIT_CLIENT_ID and REDDIT_CLIENT_SECRET in the collector's environment; see docs/how-to.",
+      "Reddit refuses readers without an app sooner or later: set REDDIT_CLIENT_ID and REDDIT_CLIENT_SECRET for the collector.",
     ],
     filter: [
       { name: "subreddits", label: "Subreddits", hint: "one a line, without r/", path: "/config/reddit/subreddits" },
