@@ -18,6 +18,8 @@ from services.triage.engine.twins import Twins, key_of
 from services.triage.engine.types import Assignment, Proposal, Reason, Report, Suggestion
 from services.triage.engine.vectors import load_table
 
+REPEATED = 0.9  # share of a report's terms
+
 
 class Config(msgspec.Struct, frozen=True):
     """Thresholds per regime (text reports, trace-only events, short messages), on the joined score 0..1.
@@ -93,11 +95,14 @@ class Engine:
         if report.id in self.book.docs:
             return Assignment(report.id, self.cluster_of(report.id), False, 1.0)
         prepared = self.index.prepare(report)
-        scored = self._score(prepared)
         barred = self.book.barred(report.id)
         names = names_of(report)
         words = key_of(report)
-        given = self._given(report, barred) or self._same_words(words, barred)
+        given = self._given(report, barred)
+        repeated = self._repeated(prepared)
+        # Most events of an error tracker say nothing new: neither alternatives nor proposals come of comparing them.
+        scored = self._score(prepared) if given is None or repeated is None else Scored({repeated: 1.0}, {}, [], None)
+        given = given or self._same_words(words, barred)
         given = given or self._same_site(report, names, barred)
         limit = self.config.threshold(prepared.query.regime, len(self.book.ids))
         best = next((fit for fit in scored.clusters if fit.cluster not in barred), None)
@@ -110,7 +115,7 @@ class Engine:
         offered = self._offered(scored, cluster, barred)
         reasons, suggestions = self._explained(prepared, scored, joined, offered)
         candidates = self._candidates(scored)
-        doc = self._store(prepared, scored, cluster)
+        doc = self._store(prepared, cluster, self._entry(prepared, scored, repeated))
         self.sites.add(doc, report, names)
         self.twins.add(doc, words)
         self._notice(doc, scored, cluster, max(limit, self.config.propose))
@@ -123,6 +128,15 @@ class Engine:
         young = self.index.size < self.config.settled
         return score(self.index, self.book.clusters, self.models, prepared, young)
 
+    def _repeated(self, prepared: Prepared) -> int | None:
+        """The latest report of the same group of the sender, where this one says next to nothing that it did not."""
+        doc = self._kin(prepared.report)
+        return doc if doc is not None and self.index.told(prepared, doc) >= REPEATED else None
+
+    def _kin(self, report: Report) -> int | None:
+        """The latest report of the same group of the sender."""
+        return self.book.fingerprints.get((report.source, report.fingerprint)) if report.fingerprint else None
+
     def last_memo(self) -> bytes:
         """What was learned from the report assigned last (about 3 kB), to store beside it for `restore`."""
         return encode(self.index, self._last) if self._last is not None else b""
@@ -133,7 +147,7 @@ class Engine:
                 reason = Reason("must_link", f"a person put it together with {other}", 1.0)
                 return self.book.clusters.of[self.book.docs[other]], reason
         if report.fingerprint:
-            doc = self.book.fingerprints.get((report.source, report.fingerprint))
+            doc = self._kin(report)
             if doc is not None and self.book.clusters.of[doc] not in barred:
                 reason = Reason(
                     "fingerprint", f"{report.source or 'its source'} groups it with {self.book.ids[doc]}", 1.0
@@ -159,8 +173,11 @@ class Engine:
                 found.setdefault(cluster, Reason("exception", detail, 0.95))
         return next(iter(found.items())) if len(found) == 1 else None
 
-    def _store(self, prepared: Prepared, scored: Scored, cluster: str) -> int:
-        entry = self.index.entry(prepared, scored.context)
+    def _entry(self, prepared: Prepared, scored: Scored, repeated: int | None) -> Entry:
+        """What to keep of a report. How much it resembles all others is taken from the report that it repeats."""
+        return self.index.entry(prepared, scored.context, None if repeated is None else self.index.hubs(repeated))
+
+    def _store(self, prepared: Prepared, cluster: str, entry: Entry) -> int:
         doc = self.index.add(entry)
         self._last = entry
         self.book.register(prepared.report.id, prepared.report.source, prepared.report.fingerprint, doc, cluster)
@@ -265,5 +282,6 @@ class Engine:
 
     def _reread(self, report: Report) -> Entry:
         prepared = self.index.prepare(report)
-        scored = self._score(prepared)
-        return self.index.entry(prepared, scored.context)
+        repeated = self._repeated(prepared)
+        scored = self._score(prepared) if repeated is None else Scored({}, {}, [], None)
+        return self._entry(prepared, scored, repeated)

@@ -35,6 +35,7 @@ _TRACED = (
     Wanted(TRACES, 20, BUDGET),
     Wanted(FRAMES, 10, BUDGET // 2),
 )
+Hubs = tuple[float, float]
 _EMPTY = np.zeros(0, dtype=np.int64)
 
 
@@ -67,7 +68,7 @@ class Entry(msgspec.Struct):
     source: str
     top_frame: int
     signature: int
-    hubs: tuple[float, float]
+    hubs: Hubs
 
 
 class _Counted:
@@ -203,9 +204,21 @@ class Index:
             sources=shape[:, 3], top_frames=shape[:, 4], hubs=self._hubs.view.take(docs, axis=0),
         )  # fmt: skip
 
-    def entry(self, prepared: Prepared, context: f.Context | None) -> Entry:
-        """What is to be kept of a prepared report."""
+    def told(self, prepared: Prepared, doc: int) -> float:
+        """Which share of a report's terms a document has."""
+        terms = prepared.query.terms
+        return float(self.corpus.among(terms, self.corpus.terms_of(doc)[0]).mean()) if len(terms) else 0.0
+
+    def hubs(self, doc: int) -> Hubs:
+        """How much a document resembled everything when it came: by words, by vector."""
+        word, vector = self._hubs.view[doc].tolist()
+        return word, vector
+
+    def entry(self, prepared: Prepared, context: f.Context | None, hubs: Hubs | None = None) -> Entry:
+        """What is to be kept of a prepared report; `hubs` overrules the context's."""
         query = prepared.query
+        if hubs is None:
+            hubs = (context.hub_word, context.hub_vector) if context else (0.0, 0.0)
         padded = np.full(ALIGN, -1, dtype=np.int16)
         padded[: len(query.tokens)] = query.tokens
         return Entry(
@@ -217,7 +230,7 @@ class Index:
             short=prepared.analysis.shape == SHORT,
             source=prepared.report.source, top_frame=query.top_frame,
             signature=prepared.analysis.signature,
-            hubs=(context.hub_word, context.hub_vector) if context else (0.0, 0.0),
+            hubs=hubs,
         )  # fmt: skip
 
     def add(self, entry: Entry) -> int:

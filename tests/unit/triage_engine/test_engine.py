@@ -1,5 +1,6 @@
 """The engine as triage uses it: arrivals, suggestions, repeats, restarts."""
 
+import msgspec
 import pytest
 
 from services.triage.engine import Config, Constraints, Engine, Report
@@ -82,6 +83,17 @@ def test_reports_with_the_senders_own_key_are_together_whatever_they_say() -> No
     assert engine.assign(other).new
 
 
+def test_an_event_that_says_nothing_new_to_its_group_is_placed_without_alternatives() -> None:
+    engine = Engine()
+    run(engine, [crash(n, "Cart", "KeyError") for n in (0, 1)])
+    first, second = (msgspec.structs.replace(crash(n, "Cart", "KeyError"), fingerprint="CART-1") for n in (2, 3))
+    assert "Cart-1" in engine.assign(first).candidates
+    placed = engine.assign(second)
+    assert placed.cluster_id == engine.cluster_of(first.id)
+    assert placed.candidates == (first.id,)
+    assert placed.suggestions == ()
+
+
 def test_the_same_order_gives_the_same_clusters_and_scores() -> None:
     runs = []
     for _ in range(2):
@@ -93,6 +105,8 @@ def test_the_same_order_gives_the_same_clusters_and_scores() -> None:
 @pytest.mark.parametrize("memos", [True, False])
 def test_a_restarted_engine_goes_on_like_one_that_never_stopped(memos: bool) -> None:
     reports = stream(4) + [crash(n, m, "FormatException") for n in range(3) for m in ("Archive", "Billing")]
+    issues = [crash(n, "Cart", "KeyError") for n in range(6)]  # of one issue, word for word but for a number
+    reports += [msgspec.structs.replace(event, fingerprint="CART-1") for event in issues]
     reports = sorted(reports, key=lambda r: r.created_at.timestamp() if r.created_at else 0.0)
     half = len(reports) // 2
     whole = Engine()
