@@ -8,7 +8,8 @@ readable after its branch was rewritten.
 import asyncio
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 
 from runner_core.git import Credentials, Git, GitError
 from services.planner.naming import Paths
+from services.planner.sharing import Shared
 
 _BRANCH: Final = re.compile(r"^(?!-)[^\s~^:?*\[\\\x00-\x1f\x7f]{1,200}\Z")
 _REMOTE: Final = re.compile(r"^https?://[^\s\x00-\x1f]+\Z")
@@ -81,7 +83,8 @@ def checked_address(repo_url: str, *, local: bool) -> str:
 
 
 class Mirrors:
-    """The cache of mirrors under ``folder``. Safe for many tasks: one fetch at a time for each repository."""
+    """The cache of mirrors under ``folder``. Safe for many tasks: one look at a time at each repository, shared by all
+    who asked before it began."""
 
     def __init__(
         self, folder: Path, *, local: bool = True, seconds: float = 300.0, slots: int = 4, tokens: Tokens | None = None
@@ -89,6 +92,7 @@ class Mirrors:
         self.folder, self._local, self._seconds, self._tokens = folder, local, seconds, tokens
         self._slots = asyncio.Semaphore(slots)
         self._locks: dict[str, asyncio.Lock] = {}
+        self._shared: Shared[Ground] = Shared()
 
     async def ground(self, repo_url: str, branch: str | None) -> Ground:
         """The tip of ``branch`` (the repository's default when None), readable from disk. Raises RepositoryProblem."""
@@ -96,16 +100,24 @@ class Mirrors:
         if branch is not None and (not _BRANCH.match(branch) or ".." in branch):
             raise RepositoryProblem(f"{branch[:200]!r} is no branch name.", "Name a branch of the repository.")
         path = self.folder / hashlib.sha256(address.encode()).hexdigest()[:24]
-        async with self._locks.setdefault(path.name, asyncio.Lock()), self._slots:
-            access = await self._access(address)
-            git = await self._bare(path, access.token)
-            try:
-                name, tip = chosen_branch(await self._refs(git, address), branch, address)
-                if not await git.succeeds("cat-file", "-e", f"{tip}^{{commit}}"):
-                    tip = await self._fetch(git, address, name, tip)
-            except GitError as error:
-                raise unreachable(address, error, access.missing) from error
-            return Ground(path, name, tip)
+        key = f"{path.name} {branch or ''}"
+        return await self._shared(key, self._turn(path.name), lambda: self._looked(path, address, branch))
+
+    @asynccontextmanager
+    async def _turn(self, name: str) -> AsyncIterator[None]:
+        async with self._locks.setdefault(name, asyncio.Lock()), self._slots:
+            yield
+
+    async def _looked(self, path: Path, address: str, branch: str | None) -> Ground:
+        access = await self._access(address)
+        git = await self._bare(path, access.token)
+        try:
+            name, tip = chosen_branch(await self._refs(git, address), branch, address)
+            if not await git.succeeds("cat-file", "-e", f"{tip}^{{commit}}"):
+                tip = await self._fetch(git, address, name, tip)
+        except GitError as error:
+            raise unreachable(address, error, access.missing) from error
+        return Ground(path, name, tip)
 
     async def _access(self, address: str) -> Access:
         return await self._tokens(address) if self._tokens and not address.startswith("/") else Access()
