@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cli.commands import access, clusters, contexts, fixes, jobs, logs, operations, plans, reports, sources
+from cli.commands import access, clusters, contexts, fixes, jobs, logs, operations, plans, reports, sources, transfer
 from cli.completion import completion
 from cli.doctor import doctor
 from cli.embedded.command import up
@@ -57,12 +57,14 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     access.projects,
     access.whoami,
     clusters.cluster,
+    transfer.export,
     operations.api,
     completion,
     operations.version,
 )
 for _command in _COMMANDS:
     app.command()(_command)
+app.command("import")(transfer.take_in)
 app.add_typer(sources.sources, name="sources")
 app.add_typer(operations.dead, name="dead-letters")
 app.add_typer(access.keys, name="keys")

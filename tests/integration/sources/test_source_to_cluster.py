@@ -4,20 +4,13 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import pytest_asyncio
 from aiohttp.test_utils import TestClient
 
-from messaging.connection import NatsBus
-from runtime import seal
-from services.gateway.settings import Settings
-from tests.integration.gateway.conftest import ADMIN_KEY, started
-from tests.integration.triage.stack import Stack, running
+from tests.integration.gateway.conftest import ADMIN_KEY
 from tests.support.eventually import eventually
-from tests.support.nats_server import NatsServer
 from tests.unit.sources import payloads
 
 Client = TestClient[Any, Any]
@@ -72,14 +65,6 @@ DELIVERIES: list[tuple[str, str, dict[str, Any], Proof, str]] = [
     ("reddit", "/ingest/reddit", POST, KEY, "Export is empty"),
     ("manual", "/ingest/manual", {"text": "The search is case sensitive"}, KEY, "The search is case sensitive"),
 ]
-
-
-@pytest_asyncio.fixture
-async def client(nats: NatsServer, bus: NatsBus, tmp_path: Path) -> AsyncIterator[Client]:
-    """A gateway in front of a real triage."""
-    settings = Settings(admin_key=ADMIN_KEY, soulcaster_secret_key=seal.new_key(), request_seconds=20.0)
-    async with running(Stack(bus, nats.url, f"sqlite:///{tmp_path / 't.db'}")), started(settings, bus) as (_, found):
-        yield found
 
 
 async def test_every_documented_payload_becomes_a_report_in_a_cluster(client: Client) -> None:
