@@ -78,7 +78,7 @@ def _issue(issue: Node, repo: str, action: str, project_id: str, received_at: da
     number, issue_id = issue.number("number"), issue.text("id", limit=100)
     if number is None or not issue_id:
         raise Malformed("issue.number" if number is None else "issue.id", "missing")
-    closed = action in _CLOSING or (action != "reopened" and issue.text("state", limit=20) == "closed")
+    closed = action in _CLOSING or (action != "reopened" and _is_closed(issue))
     updated: Literal["created", "updated"] = "updated" if action in _CHANGES else "created"
     labels = [_label(node) for node in issue.items("labels", 100)]
     return _build(
@@ -122,7 +122,7 @@ def _comment(root: Node, issue: Node, repo: str, action: str, project_id: str, r
         title=f"Comment on: {issue.text('title', limit=1000)}",
         body=comment.text("body"),
         created_at=comment.moment("created_at"),
-        status="closed" if action == "deleted" else "open",
+        status="closed" if action == "deleted" or _is_closed(issue) else "open",
         event="created" if action == "created" else "updated",
         metadata={"author": _login(comment), "url": comment.text("html_url", limit=500)},
         author=comment,
@@ -152,6 +152,11 @@ def _build(
         user=_login(author),
         trust=_trust(author),
     )
+
+
+def _is_closed(issue: Node) -> bool:
+    """Thanks under a closed issue are no new trouble: who has some opens the issue again, or another."""
+    return issue.text("state", limit=20) == "closed"
 
 
 def _trust(node: Node) -> Trust:

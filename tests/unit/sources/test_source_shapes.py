@@ -203,6 +203,11 @@ def test_github_closing_and_reopening_change_the_status_of_the_same_report() -> 
 def test_a_github_comment_is_its_own_report_in_its_issues_group() -> None:
     found = read("github", payloads.GITHUB_COMMENT)
     assert (found.external_id, found.fingerprint, found.trust) == ("comment-77", "acme/shop#17", "staff")
+    assert found.status == "open"
+
+
+def test_thanks_under_a_closed_issue_open_nothing_again() -> None:
+    assert read("github", changed(payloads.GITHUB_COMMENT, issue__state="closed")).status == "closed"
 
 
 def test_github_pull_requests_pings_and_other_repositories_are_no_reports() -> None:
