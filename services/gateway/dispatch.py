@@ -238,7 +238,7 @@ def _own_project(caller: Principal, default: str) -> str | None:
 
 def _value(call: Call) -> Any:
     try:
-        return reading.parse(call.raw)
+        return reading.parse(call.raw, nul=call.route.signed)
     except Problem:
         refuse_form(call.request)
         raise

@@ -32,10 +32,11 @@ def depth(data: bytes, limit: int = MAX_DEPTH) -> int:
     return deepest
 
 
-def parse(data: bytes) -> Any:
+def parse(data: bytes, *, nul: bool = False) -> Any:
     """The JSON value of a body. Problem 400 for anything that is not UTF-8 JSON, 422 for depth and NUL.
 
-    Lone surrogates (half an emoji, cut by a sender that counts UTF-16 units) become U+FFFD.
+    Lone surrogates (half an emoji, cut by a sender that counts UTF-16 units) become U+FFFD; so do NULs where ``nul``
+    allows them: a program's event may hold its memory, and its vendor would not send it again.
     """
     if not data.strip():
         raise Problem(400, "empty_body", "The body is empty; send a JSON document.")
@@ -46,9 +47,20 @@ def parse(data: bytes) -> Any:
     except (msgspec.DecodeError, UnicodeDecodeError) as why:
         value = _without_surrogates(data, why)
     field = nul_field(value)
-    if field is not None:
+    if field is None:
+        return value
+    if not nul:
         raise invalid(field or "body", "contains a NUL character")
-    return value
+    return _without_nuls(value)
+
+
+def _without_nuls(value: Any) -> Any:
+    """Recursive: the depth of the value is known to be small."""
+    if isinstance(value, str):
+        return value.replace("\x00", "\ufffd")
+    if isinstance(value, dict):
+        return {_without_nuls(key): _without_nuls(inner) for key, inner in value.items()}
+    return [_without_nuls(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _without_surrogates(data: bytes, why: Exception) -> Any:

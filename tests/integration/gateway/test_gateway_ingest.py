@@ -43,6 +43,12 @@ async def count(bus: NatsBus) -> int:
     return await bus.count(subjects.FEEDBACK)
 
 
+async def test_a_program_that_crashed_with_a_nul_in_its_memory_is_reported(client: Client, bus: NatsBus) -> None:
+    event = {"event_id": "e9", "title": "Bad\x00bytes", "contexts": {"memory\x00": "a\x00b"}}
+    answer = await client.post("/ingest/sentry", json={"action": "triggered", "data": {"event": event}})
+    assert (answer.status, (await answer.json())["status"], await count(bus)) == (200, "ok", 1)
+
+
 async def test_what_is_resolved_opened_and_resolved_again_is_told_each_time(client: Client, bus: NatsBus) -> None:
     async def deliver(action: str, delivery: str) -> str:
         issue = {"id": "9", "shortId": "SHOP-9", "title": "Total is wrong", "lastSeen": "2026-11-20T21:06:17Z"}

@@ -64,6 +64,12 @@ def test_a_nul_is_named_by_its_path() -> None:
     assert reading.nul_field({"a": ["fine", 1, None]}) is None
 
 
+def test_a_nul_is_replaced_where_a_vendor_sends_what_a_program_held() -> None:
+    data = b'{"a":[{"b\\u0000":"x\\u0000y"}],"n":1,"d":"\\u0000"}'
+    assert refusal(lambda: reading.parse(data)) == 422
+    assert reading.parse(data, nul=True) == {"a": [{"b\ufffd": "x\ufffdy"}], "n": 1, "d": "\ufffd"}
+
+
 def test_a_wrong_field_is_named_and_its_value_not_repeated() -> None:
     with pytest.raises(Problem) as caught:
         reading.model(PlanEdit, {"hypotheses": [{"statement": "s", "confidence": "hunter2"}]})
