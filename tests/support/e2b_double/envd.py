@@ -140,11 +140,13 @@ async def _events(
                 if dead.done():
                     return feed.abort()
                 more = asyncio.create_task(events.get())
-                done, _ = await asyncio.wait({more, ended, dead}, return_when=asyncio.FIRST_COMPLETED)
-                if more in done:
+                try:
+                    await asyncio.wait({more, ended, dead}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    more.cancel()  # also when the listener goes: nothing is lost by it, for it waits or is done
+                if more.done():
                     await feed.send(more.result())
                 else:
-                    more.cancel()
                     await asyncio.wait({more})
     except TimeoutError:
         await machine.kill(process.pid, signal.SIGKILL)
