@@ -127,8 +127,8 @@ class Poller:
                 continue
             for item in items:
                 subject = subjects.feedback(item.project_id, item.source)
-                await self._bus.publish(subject, encode(item), msg_id=message_id(item))
-                published += 1
+                stored = await self._bus.publish(subject, encode(item), msg_id=message_id(item))
+                published += not stored.duplicate  # each poll reads a little of the one before
         return published
 
 
