@@ -42,6 +42,7 @@ function Frame() {
           type="button"
           className="palette-button"
           aria-haspopup="dialog"
+          aria-label="Find a page or an act"
           onClick={() => {
             window.dispatchEvent(new Event(PALETTE));
           }}

@@ -94,7 +94,7 @@ export function Badge({ tone = "muted", children, title }: BadgeProps) {
 
 const TRUST: Record<string, [tone: string, label: string, why: string]> = {
   public: ["warn", "anyone", "Anyone could have written these reports. Read the plan before you approve it."],
-  authenticated: ["accent", "signed-in users", "Written by signed-in users."],
+  authenticated: ["muted", "signed-in users", "Written by signed-in users."],
   staff: ["good", "our team", "Written by your own team."],
 };
 

@@ -35,10 +35,20 @@ export function ClusterText({ cluster }: { readonly cluster: ClusterDetail }) {
           Edit title and summary
         </Button>
         {cluster.edited_fields.length ? <Badge tone="accent">edited: {cluster.edited_fields.join(", ")}</Badge> : null}
-        {cluster.worded_by ? <Badge title="Read the reports themselves.">worded by {cluster.worded_by}</Badge> : null}
       </div>
+      <p className="small muted wrap">{wordedBy(cluster)}</p>
     </div>
   );
+}
+
+/** Whose words title and summary are, so that nobody takes a model's for the users'. */
+function wordedBy(cluster: ClusterDetail): string {
+  const people = new Set(cluster.edited_fields);
+  if (people.has("title") && people.has("summary")) return "Title and summary: a person’s words.";
+  const rest = people.has("title") ? "Summary" : people.has("summary") ? "Title" : "Title and summary";
+  return cluster.worded_by
+    ? `${rest} worded by the model ${cluster.worded_by}; what users wrote stands in the reports.`
+    : `${rest} put together from the reports themselves, without a model.`;
 }
 
 function TextForm({ cluster, close }: { readonly cluster: ClusterDetail; readonly close: () => void }) {

@@ -87,9 +87,9 @@ function Runners() {
                   {list.map((runner) => (
                     <tr key={runner.runner + runner.instance}>
                       <td>
-                        {runner.runner} <span className="muted small wrap">{runner.instance}</span>
+                        {runner.runner} <span className="muted small block-line nowrap">{runner.instance}</span>
                       </td>
-                      <td>
+                      <td className="cell-title">
                         {runner.sandbox}{" "}
                         <span className="row small">
                           {runner.capabilities.map((name) => (
@@ -97,8 +97,8 @@ function Runners() {
                           ))}
                         </span>
                       </td>
-                      <td>{runner.agent}</td>
-                      <td>
+                      <td className="nowrap">{runner.agent}</td>
+                      <td className="nowrap">
                         {runner.busy} of {runner.slots}
                       </td>
                       <td className="nowrap">

@@ -6,7 +6,8 @@ import { SourceTiles } from "@/components/icons";
 import type { TriageAct } from "@/components/triage/dialogs";
 import { Badge, Button, OutLink, StatusBadge, Time, TrustBadge, Untrusted } from "@/components/ui";
 import { plural } from "@/lib/plural";
-import { revealed } from "@/lib/untrusted";
+import { revealed, safeHref } from "@/lib/untrusted";
+import { gist } from "./gist";
 
 const SEVERITY: Record<string, string> = { critical: "bad", high: "warn", low: "muted" };
 
@@ -25,6 +26,7 @@ export const ClusterRow = memo(function ClusterRow({ cluster, here, chosen, inde
   const blocked = useMay()("triager");
   const title = cluster.title || "Untitled";
   const said = revealed(title);
+  const told = gist(cluster.summary);
   return (
     <li className={here ? "cluster cluster-at" : "cluster"} onFocus={() => onHere(index)}>
       <label className="cluster-choose">
@@ -39,9 +41,9 @@ export const ClusterRow = memo(function ClusterRow({ cluster, here, chosen, inde
         <Link className="cluster-title wrap" to={`/c/${cluster.id}`}>
           <Untrusted text={title} />
         </Link>
-        {cluster.summary ? (
+        {told ? (
           <p className="small muted wrap cluster-summary">
-            <Untrusted text={cluster.summary} />
+            <Untrusted text={told} />
           </p>
         ) : null}
         <p className="row small">
@@ -100,14 +102,14 @@ export const ClusterRow = memo(function ClusterRow({ cluster, here, chosen, inde
 
 /** What Soulcaster proposes to do about it now: one thing, by where the cluster stands. */
 function NextStep({ cluster, title }: { readonly cluster: Cluster; readonly title: string }) {
-  if (cluster.status === "pr_opened") {
+  if (cluster.status === "pr_opened" && safeHref(cluster.github_pr_url)) {
     return (
       <OutLink className="button button-next" href={cluster.github_pr_url}>
         Review pull request
       </OutLink>
     );
   }
-  const job = cluster.job_id && (cluster.status === "fixing" || cluster.status === "failed") ? cluster.job_id : null;
+  const job = cluster.status in JOB ? cluster.job_id : null;
   if (job) {
     return (
       <Link className="button button-next" to={`/r/${job}`} aria-label={`${JOB[cluster.status] ?? ""}: ${title}`}>
@@ -123,4 +125,8 @@ function NextStep({ cluster, title }: { readonly cluster: Cluster; readonly titl
   );
 }
 
-const JOB: Record<string, string> = { fixing: "Watch the fix", failed: "See what failed" };
+const JOB: Record<string, string> = {
+  fixing: "Watch the fix",
+  failed: "See what failed",
+  pr_opened: "See the fix",
+};

@@ -42,7 +42,7 @@ function JobView({ job }: { readonly job: Job }) {
   const spent = useMemo(() => stretches(events, job.created_at, now), [events, job.created_at, now]);
   const ended = job.finished_at ? Date.parse(job.finished_at) : now;
   return (
-    <div className="stack">
+    <div className="stack wide">
       <PageHead
         trail={
           <>
@@ -52,8 +52,8 @@ function JobView({ job }: { readonly job: Job }) {
         title={<Untrusted text={title} />}
         actions={<JobActs job={job} />}
       >
-        <p className="row small">
-          <StatusBadge status={job.status} />
+        <p className="small meta">
+          <StatusBadge status={job.status} />{" "}
           <span className="muted">
             attempt {job.attempt}
             {job.max_attempts ? ` of ${String(job.max_attempts)}` : ""} · {job.runner ?? "no runner yet"} ·{" "}

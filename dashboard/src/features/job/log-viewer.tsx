@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState, type CSSProperties } from "react";
 import { useSearchParams } from "react-router";
 import { toast } from "@/components/toast";
 import { Button } from "@/components/ui";
@@ -130,9 +130,12 @@ export function LogViewer({ jobId, log }: Props) {
   });
   const fresh = follow.fresh;
   // A short log that has ended takes no more room than it needs; one that runs would jump with each line.
-  const height = store.ended ? { height: `min(68vh, 820px, ${String(Math.max(view.total, 120) + 16)}px)` } : undefined;
+  const height =
+    store.ended || rows.count === 0
+      ? { height: `min(68vh, 820px, ${String(Math.max(view.total, 60) + 16)}px)` }
+      : undefined;
   return (
-    <div className="log">
+    <div className="log" style={digits(store)}>
       <LogBar
         jobId={jobId}
         find={find}
@@ -200,6 +203,11 @@ export function LogViewer({ jobId, log }: Props) {
       <Spoken store={store} version={version} />
     </div>
   );
+}
+
+/** How wide the numbers are: as many digits as the longest has. */
+function digits(store: LogStore): CSSProperties {
+  return { "--digits": String((store.lines.at(-1)?.n ?? 0) + 1).length } as CSSProperties;
 }
 
 function foldedNow(store: LogStore, folds: Folds, number: number, phase: boolean): boolean {

@@ -1,5 +1,6 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useEffect, useState, type RefObject } from "react";
+import { useStable } from "@/lib/stable";
 
 /** Height of a row in pixels: also of the link on its number, which WCAG 2.2 (2.5.8) wants to be 24. */
 export const ROW = 24;
@@ -23,7 +24,7 @@ export function useRowsWindow(box: RefObject<HTMLElement | null>, count: number,
     estimateSize: () => ROW,
     overscan: OVER,
   });
-  const [top, height] = useScroll(box);
+  const [[top, height], look] = useScroll(box);
   if (wrap) {
     return {
       total: measured.getTotalSize(),
@@ -45,21 +46,26 @@ export function useRowsWindow(box: RefObject<HTMLElement | null>, count: number,
       if (!element) return;
       const away = align === "end" ? element.clientHeight - ROW : (element.clientHeight - ROW) / 2;
       element.scrollTop = Math.max(0, index * ROW - away);
+      look(); // now, not with the scroll event: rows of the old place would leave a blank frame
     },
   };
 }
 
-function useScroll(box: RefObject<HTMLElement | null>): readonly [top: number, height: number] {
-  const [at, setAt] = useState<readonly [number, number]>([0, 600]);
+type At = readonly [top: number, height: number];
+
+function useScroll(box: RefObject<HTMLElement | null>): readonly [at: At, look: () => void] {
+  const [at, setAt] = useState<At>([0, 600]);
+  const look = useStable((): void => {
+    const element = box.current;
+    if (!element) return;
+    setAt((old) => {
+      const next = [Math.floor(element.scrollTop / ROW) * ROW, element.clientHeight] as const;
+      return old[0] === next[0] && old[1] === next[1] ? old : next;
+    });
+  });
   useEffect(() => {
     const element = box.current;
     if (!element) return;
-    const look = (): void => {
-      setAt((old) => {
-        const next = [Math.floor(element.scrollTop / ROW) * ROW, element.clientHeight] as const;
-        return old[0] === next[0] && old[1] === next[1] ? old : next;
-      });
-    };
     const watch = new ResizeObserver(look);
     watch.observe(element);
     element.addEventListener("scroll", look, { passive: true });
@@ -68,6 +74,6 @@ function useScroll(box: RefObject<HTMLElement | null>): readonly [top: number, h
       watch.disconnect();
       element.removeEventListener("scroll", look);
     };
-  }, [box]);
-  return at;
+  }, [box, look]);
+  return [at, look];
 }

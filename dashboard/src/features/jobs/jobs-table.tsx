@@ -49,7 +49,7 @@ export function JobsTable({ jobs, titles, chosen, choose }: Props) {
               <td>
                 <StatusBadge status={job.status} />
               </td>
-              <td className="wrap cell-wide">
+              <td className="wrap cell-title">
                 <Link to={`/r/${job.id}`}>
                   <Untrusted text={titles.get(job.cluster_id) ?? job.id} />
                 </Link>
@@ -67,7 +67,7 @@ export function JobsTable({ jobs, titles, chosen, choose }: Props) {
                 {job.attempt > 1 ? <span className="muted nowrap"> attempt {job.attempt}</span> : null}
               </td>
               <td>{job.usage?.cost_usd ? `$${job.usage.cost_usd.toFixed(2)}` : ""}</td>
-              <td className="wrap cell-wide">
+              <td className="wrap cell-result">
                 {job.pr_url ? (
                   <OutLink href={job.pr_url}>Draft pull request</OutLink>
                 ) : (

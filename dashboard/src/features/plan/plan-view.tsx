@@ -75,11 +75,14 @@ function PlanMeta({ plan, brief }: { readonly plan: Plan; readonly brief: boolea
           {plan.grounded === "model" ? `with the model ${plan.model ?? ""}` : "from evidence alone"}
         </Badge>
         {plan.confidence > 0 ? <Badge>confidence {Math.round(plan.confidence * 100)} %</Badge> : null}
-        {plan.expected_size && !(brief && plan.expected_size.startsWith("unknown")) ? (
+        {plan.expected_size && !plan.expected_size.startsWith("unknown") ? (
           <Badge>size {plan.expected_size}</Badge>
         ) : null}
         <Forecast plan={plan} />
       </p>
+      {!brief && plan.expected_size.startsWith("unknown") ? (
+        <p className="small muted wrap">Size {plan.expected_size}.</p>
+      ) : null}
     </div>
   );
 }

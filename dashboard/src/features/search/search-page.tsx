@@ -52,13 +52,29 @@ export function SearchPage() {
         <Loaded query={query} what="what matches">
           {(found) => <Results found={found} q={q} />}
         </Loaded>
-      ) : null}
+      ) : (
+        <Empty title="What are you looking for?">
+          <p className="muted">
+            Words of a title or of what users wrote, an error’s name, a file, an order number. Merged and dismissed
+            clusters are found as well.
+          </p>
+        </Empty>
+      )}
     </>
   );
 }
 
 function Results({ found, q }: { readonly found: SearchResult; readonly q: string }) {
-  if (!found.clusters.length && !found.feedback.length) return <Empty title={`Nothing holds “${q}”`} />;
+  if (!found.clusters.length && !found.feedback.length) {
+    return (
+      <Empty title={`Nothing holds “${q}”`}>
+        <p className="muted">Fewer words find more; parts of words count too, so “pass” finds “password”.</p>
+        <p>
+          <Link to="/?view=all">All clusters</Link>
+        </p>
+      </Empty>
+    );
+  }
   return (
     <div className="stack">
       <Panel title={plural(found.clusters.length, "cluster")}>
