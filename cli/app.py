@@ -8,6 +8,7 @@ import typer
 from cli.commands import access, clusters, contexts, fixes, jobs, logs, operations, plans, reports, sources, transfer
 from cli.completion import completion
 from cli.doctor import doctor
+from cli.embedded.backup import backup, restore
 from cli.embedded.command import up
 from cli.options import GIVEN, Given, Key, Project, Url
 
@@ -58,6 +59,8 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     access.whoami,
     clusters.cluster,
     transfer.export,
+    backup,
+    restore,
     operations.api,
     completion,
     operations.version,

@@ -14,13 +14,18 @@ from typing import Annotated, Literal
 import typer
 
 from cli.client import Gateway
-from cli.context import resolve
-from cli.embedded.layout import AGENT_BINARY, DASHBOARD
+from cli.context import resolve, running_up
+from cli.embedded.layout import AGENT_BINARY, DASHBOARD, OPENCODE_BINARY
 from cli.errors import CliError
 from cli.options import Output, output_format
 from cli.output import emit
+from cli.reaching import configured, reached, through_proxy
+from messaging.clocks import ahead
+from messaging.ports import BusError
 from runtime.processes import BinaryNotFound, nats_server_binary
 from services.runner_sandbox.bubblewrap import find_binary
+
+CLOCKS_APART, CLOCKS_FAR_APART = 1.0, 5.0  # seconds: a lease is 15, and a heartbeat comes every 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +82,13 @@ def isolation() -> Finding:
 
 
 def agent() -> Finding:
-    """The pinned Kilocode CLI."""
-    binary = os.environ.get("KILO_BINARY") or str(AGENT_BINARY)
+    """The coding agent of fixes that name none (``AGENT``), as pinned."""
+    if os.environ.get("AGENT") == "opencode":
+        name, binary = "opencode", os.environ.get("OPENCODE_BINARY") or str(OPENCODE_BINARY)
+    else:
+        name, binary = "Kilocode", os.environ.get("KILO_BINARY") or str(AGENT_BINARY)
     return _command(
-        "Kilocode", "make setup installs the pinned Kilocode CLI (needs Node 20 and npm)", "fail", binary, "--version"
+        name, f"make setup installs the pinned {name} CLI (needs Node 20 and npm)", "fail", binary, "--version"
     )
 
 
@@ -107,6 +115,44 @@ def disk() -> Finding:
     free = shutil.disk_usage(Path.cwd()).free / 1024**3
     good = free >= 2
     return Finding("Disk", "ok" if good else "fail", f"{free:.1f} GiB free", "" if good else "free at least 2 GiB")
+
+
+def clock() -> Finding:
+    """This machine's clock against the broker's, where one is known."""
+    url = os.environ.get("NATS_URL") or running_up().get("nats")
+    if not url:
+        return Finding(
+            "Clock", "ok", "no broker is known here to compare with (NATS_URL, or a running `soulcaster up`)"
+        )
+    try:
+        seconds = asyncio.run(ahead(url, creds=os.environ.get("NATS_CREDS", "")))
+    except BusError as error:
+        return Finding(
+            "Clock", "warn", f"{url} tells no time: {error}", "see that NATS runs, and NATS_URL and NATS_CREDS"
+        )
+    found = f"the broker's is {abs(seconds):.2f} s {'ahead of' if seconds > 0 else 'behind'} this machine's"
+    if abs(seconds) < CLOCKS_APART:
+        return Finding("Clock", "ok", found)
+    fix = "set both by NTP (timedatectl set-ntp true): leases and GitHub App keys need clocks that agree"
+    return Finding("Clock", "fail" if abs(seconds) > CLOCKS_FAR_APART else "warn", found, fix)
+
+
+def network() -> Finding:
+    """The hosts that are configured: names and TCP connections only, nothing is sent."""
+    places = configured(os.environ)
+    if not places:
+        return Finding("Network", "ok", "nothing outside is configured")
+
+    async def all_of_them() -> list[str | None]:
+        return await asyncio.gather(*(reached(through_proxy(place)) for place in places))
+
+    problems = [
+        f"{place.why}: {why}" for place, why in zip(places, asyncio.run(all_of_them()), strict=True) if why is not None
+    ]
+    if problems:
+        fix = "see the name, DNS and the firewall; behind a proxy set HTTPS_PROXY"
+        return Finding("Network", "warn", "; ".join(problems), fix)
+    return Finding("Network", "ok", "reached " + ", ".join(f"{place.host}:{place.port}" for place in places))
 
 
 def gateway() -> Finding:
@@ -137,6 +183,8 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     model,
     page,
     disk,
+    clock,
+    network,
     gateway,
 )
 

@@ -65,6 +65,7 @@ class Reply(msgspec.Struct, frozen=True):
     num_pending: int = 0
     name: str = ""
     success: bool = False
+    ts: str = ""  # the server's clock, with stream info
 
 
 _DECODER: Final = msgspec.json.Decoder(Reply)

@@ -20,6 +20,7 @@ def fix(
     wait: Annotated[bool, typer.Option("--wait", help="Follow the job; the exit code tells how it ended.")] = False,
     timeout: Annotated[float, typer.Option(help="With --wait: seconds to wait before exit code 8.")] = 3600,
     runner: Annotated[str | None, typer.Option(help="sandbox_kilo, aws_kilo or another that is alive.")] = None,
+    agent: Annotated[str | None, typer.Option(help="kilocode, opencode or another that the runner has.")] = None,
     repo: Annotated[str | None, typer.Option(help="Repository URL or path, when the cluster knows none.")] = None,
     branch: Annotated[str | None, typer.Option(help="Base branch.")] = None,
     plan_version: Annotated[int | None, typer.Option(help="Refuse when the plan has moved on.")] = None,
@@ -36,7 +37,9 @@ def fix(
 ) -> None:
     """Start a fix; prints the job's id."""
     fmt = output_format(output)
-    given = {"runner": runner, "repo_url": repo, "base_branch": branch, "plan_version": plan_version}
+    given = {
+        "runner": runner, "agent": agent, "repo_url": repo, "base_branch": branch, "plan_version": plan_version,
+    }  # fmt: skip
     body: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if dry_run:
         _dry_run(cluster_id, body, gateway, api_key, project)
@@ -108,6 +111,7 @@ def _dry_run(cluster_id: str, body: dict[str, Any], gateway: str | None, key: st
             ("Repository", known or "the project's default"),
             ("Base branch", body.get("base_branch") or (plan or {}).get("base_branch")),
             ("Runner", body.get("runner") or "the project's default"),
+            ("Agent", body.get("agent") or "the project's default"),
             ("Runners ready", ", ".join(sorted(set(usable))) or "none"),
             ("Runner problem", "\n".join(problems)),
         ]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 AGENT_BINARY = ROOT / "agents" / "node_modules" / "@kilocode" / "cli-linux-x64" / "bin" / "kilo"
+OPENCODE_BINARY = ROOT / "agents" / "node_modules" / "opencode-linux-x64" / "bin" / "opencode"
 DASHBOARD = ROOT / "dashboard" / "dist"
 BROKER_CONFIG = ROOT / "deploy" / "nats" / "embedded.conf"
 DEFAULT_PROJECT = "default"

@@ -85,7 +85,7 @@ async def test_no_process_outlives_a_killed_up(tmp_path: Path) -> None:
 async def test_every_check_of_the_doctor_that_is_not_ok_names_a_fix(tmp_path: Path) -> None:
     _, out, _ = await command("doctor", "--json")
     findings = json.loads(out)
-    assert {"Python", "Git", "NATS", "Sandbox", "Kilocode", "Model", "Page", "Disk", "Gateway"} == {
+    assert {"Python", "Git", "NATS", "Sandbox", "Kilocode", "Model", "Page", "Disk", "Clock", "Network", "Gateway"} == {
         one["check"] for one in findings
     }
     assert all(one["fix"] for one in findings if one["state"] != "ok")
@@ -170,3 +170,27 @@ def _belongs(pid: int, data: Path) -> bool:
         return f"DATA_DIR={data}\0" in Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace")
     except OSError:
         return False
+
+
+async def test_a_backup_restored_elsewhere_is_the_same_instance(tmp_path: Path) -> None:
+    async with up(tmp_path / "data") as instance:
+        await instance.call("POST", "/ingest/manual", json={"text": "The total of two prices is wrong."})
+
+        async def grouped() -> list[str]:
+            found = [one["id"] for one in await instance.call("GET", "/clusters")]
+            assert found
+            return found
+
+        clusters = await eventually(grouped, within=30)
+        made = await instance.call("POST", "/projects", json={"name": "Shop", "user_id": "u1"})
+        assert await instance.interrupt() == 130
+    file = str(tmp_path / "b.tgz")
+    code, _, err = await command("backup", file, "--data", str(tmp_path / "data"), "--with-keys")
+    assert code == 0, err
+    code, _, err = await command("restore", file, "--data", str(tmp_path / "new"))
+    assert code == 0, err
+    async with up(tmp_path / "new") as again:
+        assert again.ready["api_key"] == instance.ready["api_key"]
+        assert [one["id"] for one in await again.call("GET", "/clusters")] == clusters
+        named = [one["id"] for one in (await again.call("GET", "/projects?user_id=u1"))["projects"]]
+        assert made["project"]["id"] in named
