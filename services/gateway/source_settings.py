@@ -12,7 +12,6 @@ import msgspec
 from runtime.seal import Sealer, SealError
 from schemas.projects import Project
 
-SOURCES: Final = ("reddit", "sentry", "manual", "github", "splunk", "posthog", "datadog")
 FILTERS: Final[dict[str, tuple[str, ...]]] = {
     "sentry": ("environments", "levels"),
     "splunk": ("searches",),
@@ -30,6 +29,11 @@ OLD_NAMES: Final = {  # of filters, as the dashboard before this one sends and r
     "events": "event_types",
 }
 ACTIVE_SECRETS: Final = 2
+
+
+def filters(source: str) -> tuple[str, ...]:
+    """The settings of a source beside its secrets and its switch."""
+    return FILTERS.get(source, ())
 
 
 def stored(project: Project, source: str) -> dict[str, Any]:
@@ -74,7 +78,7 @@ def shown(project: Project, source: str) -> dict[str, Any]:
         "enabled": values.get("enabled", True),
         "project_id": project.id,
         "secret": secret,
-        **{name: values.get(name) for name in FILTERS[source]},
+        **{name: values.get(name) for name in filters(source)},
     }
     answer |= {old: answer[new] for old, new in OLD_NAMES.items() if new in answer and old.startswith("allowed_")}
     if source in ("sentry", "datadog"):

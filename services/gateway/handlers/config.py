@@ -11,8 +11,10 @@ from services.gateway.problems import Problem, invalid
 from services.gateway.shapes import house as shapes
 from services.gateway.shapes.base import Ok
 from services.gateway.table import Call, Handler, Route
+from sources import TABLE
 
-WITH_SECRET = ("sentry", "splunk", "datadog", "posthog", "github")
+_KNOWN = ("sentry", "splunk", "datadog", "posthog", "github")
+WITH_SECRET = (*_KNOWN, *(name for name in TABLE if name not in (*_KNOWN, "reddit", "manual")))
 SWITCHED = (*WITH_SECRET, "reddit", "manual")
 
 
@@ -52,7 +54,7 @@ async def set_source_settings(call: Call) -> dict[str, str]:
             given.setdefault(new, given[old])
     if given.get("repos"):
         given["repos"] = _repositories(given["repos"])
-    values = {name: given[name] for name in source_settings.FILTERS[source] if name in given}
+    values = {name: given[name] for name in source_settings.filters(source) if name in given}
     if given.get("enabled") is not None:
         values["enabled"] = given["enabled"]
     await change_project(call, lambda project: source_settings.changed(project, source, values))

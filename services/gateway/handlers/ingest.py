@@ -1,7 +1,7 @@
 """Reports coming in, from people and from the tools a team uses."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from runtime import ids
 from schemas.projects import Project
@@ -138,6 +138,21 @@ def _hook(path: str, handler: Handler, summary: str, limit: int = reading.MIB) -
     )
 
 
+def hooks(names: Iterable[str]) -> list[Route]:
+    """Webhooks of sources that need nothing of their own: ``/ingest/<name>/webhook``."""
+    return [_hook(f"/ingest/{name}/webhook", _handler_of(name), f"Webhook of {name}") for name in names]
+
+
+def _handler_of(source: str) -> Handler:
+    async def ingest(call: Call) -> dict[str, Any]:
+        """A source's webhook."""
+        return await _webhook(call, source)
+
+    ingest.__name__ = f"ingest_{source}"  # the operation's id
+    return ingest
+
+
+SERVED: Final = ("manual", "reddit", "sentry", "splunk", "datadog", "posthog", "github")  # by the lines below
 ROUTES = (
     Route(
         method="POST",
@@ -173,4 +188,5 @@ ROUTES = (
         "Webhook of GitHub: issues, comments, pull requests of ours",
         GITHUB_LIMIT,
     ),
+    *hooks(name for name in TABLE if name not in SERVED),
 )

@@ -5,9 +5,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
+from schemas.feedback import Source
 from services.gateway.shapes.base import OpenBody, Query, Reply, RepoUrl, Text, Token
 
-SourceName = Literal["reddit", "sentry", "manual", "github", "splunk", "posthog", "datadog"]
+SourceName = Source
 ReportText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200_000)]
 
 

@@ -11,6 +11,7 @@ from runtime.seal import Sealer, SealError
 from runtime.settings import SettingsError, load
 from schemas.projects import ApiKey, Project
 from services.gateway import agent_jobs, auth, idempotency, pull_page, repositories, source_settings, sse
+from services.gateway.handlers import config, ingest
 from services.gateway.handlers.ops import project_in
 from services.gateway.handlers.plans import version_of
 from services.gateway.job_index import JobIndex, JobView, cursor_of, place_of
@@ -18,6 +19,7 @@ from services.gateway.limits import Rates, Seen
 from services.gateway.positions import Position
 from services.gateway.problems import Problem
 from services.gateway.settings import Settings
+from sources import TABLE
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -241,3 +243,14 @@ def test_a_pull_request_page_holds_no_live_markup() -> None:
     text = pull_page.render({"title": hostile, "body": hostile, "branch": hostile}, f"+{hostile}")
     assert "<script" not in text
     assert "\u202e" not in text
+
+
+def test_a_source_that_is_only_a_line_in_the_table_has_a_webhook() -> None:
+    (route,) = ingest.hooks(["toy"])
+    assert (route.method, route.path, route.name, route.signed) == ("POST", "/ingest/toy/webhook", "ingest_toy", True)
+
+
+def test_every_source_of_the_table_is_served_and_can_be_switched_and_proven() -> None:
+    served = {route.path.split("/")[2] for route in ingest.ROUTES}
+    assert served == set(TABLE) == set(config.SWITCHED)
+    assert set(config.WITH_SECRET) == set(TABLE) - {"reddit", "manual"}
