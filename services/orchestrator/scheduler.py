@@ -108,15 +108,21 @@ class Scheduler:
         at = self._clock.monotonic()
         for runner in self._index.queue.runners():
             reason = self._presence.why_none(runner, at)
+            # Each costs two records, an event and its reader's work: a long queue must not hold up everything else.
+            told = 0
             for key in self._index.queue.waiting_for(runner, 1_000):
-                await self._tell(key, reason, at)
+                told += await self._tell(key, reason, at)
+                if told >= TELL_AT_ONCE:
+                    break
 
-    async def _tell(self, key: str, reason: Wait | None, at: float) -> None:
+    async def _tell(self, key: str, reason: Wait | None, at: float) -> bool:
         known = self._index.live.get(key)
         if known is None or at - known.seen < TELL_AFTER:
-            return
+            return False
         told = known.view.failure
         if reason is None and told is not None and told.kind == "configuration":
             reason = Wait("all slots are taken", "Wait, or raise the runner's slots or the project's concurrency.")
-        if reason is not None and (told is None or told.reason != reason.reason):
-            await self._records.change(key, reason)
+        if reason is None or (told is not None and told.reason == reason.reason):
+            return False
+        await self._records.change(key, reason)
+        return True
