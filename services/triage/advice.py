@@ -131,10 +131,7 @@ def _duplicates(
     said: Constraints,
     titles: dict[str, tuple[str, int]],
 ) -> list[results.MergeGroup]:
-    weight = cohesion.rarity([text.words for held in texts.values() for text in held])
-    centres = {
-        id_: cohesion.centre([cohesion.vector(text.words, weight) for text in held]) for id_, held in texts.items()
-    }
+    centres = cohesion.centres({id_: [text.words for text in held] for id_, held in texts.items()})
     pairs = [one for one in proposed if one[1] in texts and one[2] in texts] + cohesion.alike(centres)
     apart = {frozenset(pair) for pair in said.cannot}
     held_by = {text.id: id_ for id_, held in texts.items() for text in held}

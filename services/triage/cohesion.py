@@ -80,14 +80,24 @@ def quality(mean: float) -> Quality:
     return "good" if mean >= FAIR else "fair" if mean >= LOOSE else "loose"
 
 
-def centre(vectors: Sequence[dict[str, float]], most: int = 60) -> dict[str, float]:
-    """The mean vector of a cluster, its strongest words, of unit length."""
-    total: Counter[str] = Counter()
-    for one in vectors:
-        total.update(one)
-    kept = dict(total.most_common(most))
-    norm = math.sqrt(sum(value * value for value in kept.values())) or 1.0
-    return {word: value / norm for word, value in kept.items()}
+def centres(clusters: dict[str, list[Counter[str]]], most: int = 60) -> dict[str, dict[str, float]]:
+    """The mean tf-idf vector of each cluster's reports, its strongest words.
+
+    Its length is one with the words that stand in a single report, which are left out: they are what makes reports
+    differ, and without them any two would be alike that share "since the last update".
+    """
+    counts = Counter(word for held in clusters.values() for document in held for word in document)
+    total = sum(len(held) for held in clusters.values())
+    weight = {word: math.log(1 + total / count) for word, count in counts.items()}
+    found: dict[str, dict[str, float]] = {}
+    for name, held in clusters.items():
+        mean: Counter[str] = Counter()
+        for document in held:
+            mean.update(vector(document, weight))
+        norm = math.sqrt(sum(value * value for value in mean.values())) or 1.0
+        shared = Counter({word: value for word, value in mean.items() if counts[word] > 1})
+        found[name] = {word: value / norm for word, value in shared.most_common(most)}
+    return found
 
 
 def alike(centres: dict[str, dict[str, float]], least: float = SAME) -> list[tuple[float, str, str]]:

@@ -170,3 +170,15 @@ def test_average_linkage_finds_the_groups_that_are_there() -> None:
 def test_a_search_question_is_words_and_nothing_else() -> None:
     assert words_of('"; DROP TABLE x; -- *NEAR( Übung') == ["drop", "table", "x", "near", "übung"]
     assert words_of("*** ---") == []
+
+
+def test_clusters_that_share_only_what_everybody_says_are_not_alike() -> None:
+    said = {
+        "printer": "Printer driver crashes when printing A5 labels since the last update",
+        "login": "The login page loops after OAuth callback since the last update",
+        "dark": "Dark mode text unreadable in tables since the last update",
+        "again": "The printer driver crashes when printing labels, A5, since the last update",
+    }
+    found = cohesion.alike(cohesion.centres({name: [cohesion.words(text, text)] for name, text in said.items()}))
+    assert [{one, other} for _, one, other in found] == [{"printer", "again"}]
+    assert found[0][0] <= 1.0
