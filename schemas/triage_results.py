@@ -273,13 +273,29 @@ class ClusterJobPage(Part, frozen=True, kw_only=True):
     next_cursor: str | None = None
 
 
+class Embeddings(Part, frozen=True, kw_only=True):
+    """The embedding endpoint as triage finds it.
+
+    ``failing``: it is left alone until ``next_at``, for ``reason``. ``given``, ``missing``: reports with and without a
+    vector since this instance started; those without are grouped all the same.
+    """
+
+    model: str
+    state: Literal["working", "failing", "budget_spent"]
+    reason: str | None = None
+    next_at: Timestamp | None = None
+    given: int = 0
+    missing: int = 0
+
+
 class ClusteringStatus(Part, frozen=True, kw_only=True):
-    """``GET /clustering/status``."""
+    """``GET /clustering/status``; ``embeddings`` only where an endpoint is configured."""
 
     pending_unclustered: int
     is_clustering: bool
     last_job: ClusterJob | None = None
     project_id: str
+    embeddings: Embeddings | None = None
 
 
 class ProposalPage(Part, frozen=True, kw_only=True):

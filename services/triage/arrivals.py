@@ -1,6 +1,6 @@
 """One project's arriving reports in one transaction: new rows, changed rows, clusters, history and messages."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -10,6 +10,8 @@ from schemas.feedback import FeedbackItem
 from services.triage import late
 from services.triage.changes import AUTOMATIC, Change
 from services.triage.database import Database
+from services.triage.embeddings import Vector
+from services.triage.engine import Report
 from services.triage.grouping import Grouped, Grouping
 from services.triage.rows import assigned_values, feedback_values, report_of
 from services.triage.store import reports, work
@@ -29,20 +31,20 @@ class Arrival(msgspec.Struct, frozen=True):
     stored_at: datetime
 
 
+NO_VECTORS: Final[Mapping[str, Vector]] = {}
+
+
 async def store(
-    database: Database, grouping: Grouping, project_id: str, arriving: Sequence[Arrival]
-) -> tuple[int, str] | None:
+    database: Database, grouping: Grouping, project_id: str, arriving: Sequence[Arrival],
+    vectors: Mapping[str, Vector] = NO_VECTORS,
+) -> tuple[int, str] | None:  # fmt: skip
     """Store the reports; or the sequence and the reason of one that cannot be grouped, and nothing is stored."""
     now = datetime.now(UTC)
-    async with database.read() as connection:
-        gone = await work.erased_at(connection, project_id)
-        known = await reports.known(connection, list({one.item.id for one in arriving}))
-    wanted = [one for one in arriving if gone is None or one.stored_at > gone]
-    fresh, updates = _sorted_out(wanted, known, now)
+    fresh, updates = await _news(database, project_id, arriving, now)
     if not fresh and not updates:
         return None
     rows = [feedback_values(one.item, now) for one in fresh]
-    grouped = await grouping.assign(project_id, [report_of(row) for row in rows])
+    grouped = await grouping.assign(project_id, [report_of(row) for row in rows], vectors)
     if grouped.poison is not None:
         return fresh[grouped.poison.place].sequence, grouped.poison.reason
     engine = await grouping.engine(project_id)
@@ -56,6 +58,22 @@ async def store(
         await late.propose(change, grouping, merges, late.grown(rows, sizes))
         await change.finish()
     return None
+
+
+async def new(database: Database, project_id: str, arriving: Sequence[Arrival]) -> list[Report]:
+    """What the engine will see of those that it has not seen yet."""
+    now = datetime.now(UTC)
+    fresh, _ = await _news(database, project_id, arriving, now)
+    return [report_of(feedback_values(one.item, now)) for one in fresh]
+
+
+async def _news(
+    database: Database, project_id: str, arriving: Sequence[Arrival], now: datetime
+) -> tuple[list[Arrival], list[dict[str, Any]]]:
+    async with database.read() as connection:
+        gone = await work.erased_at(connection, project_id)
+        known = await reports.known(connection, list({one.item.id for one in arriving}))
+    return _sorted_out([one for one in arriving if gone is None or one.stored_at > gone], known, now)
 
 
 def _sorted_out(

@@ -13,6 +13,7 @@ from schemas.base import encode
 from schemas.triage import OPERATIONS, CallError, Reply
 from schemas.triage_results import FieldError
 from services.triage.database import Database, DatabaseDown
+from services.triage.embedder import Embedder
 from services.triage.grouping import Grouping
 from services.triage.lease import LeaseLost
 from services.triage.outbox import Outbox
@@ -49,6 +50,7 @@ class Desk:
     outbox: Outbox
     bus: Bus
     instance: str
+    embedder: Embedder | None = None
 
     def now(self) -> datetime:
         """The time that a change is recorded with."""

@@ -260,7 +260,11 @@ async def clustering_status(desk: Desk, call: calls_.Call) -> results.Clustering
         last = await _last_job(connection, call.project_id)
     busy = desk.grouping.busy(call.project_id)
     return results.ClusteringStatus(
-        pending_unclustered=pending, is_clustering=busy, last_job=last, project_id=call.project_id
+        pending_unclustered=pending,
+        is_clustering=busy,
+        last_job=last,
+        project_id=call.project_id,
+        embeddings=desk.embedder.status() if desk.embedder else None,
     )
 
 

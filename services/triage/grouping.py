@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from runtime.logs import logger
 from services.triage.database import Database, DatabaseDown
+from services.triage.embeddings import Vector
 from services.triage.engine import Assignment, Config, Engine, Report
 from services.triage.rows import report_of
 from services.triage.store import reports, work
@@ -44,7 +45,7 @@ class Grouped(msgspec.Struct, frozen=True):
 class Grouping:
     """All engines. The caller holds the project's lock around every use of one."""
 
-    def __init__(self, database: Database, *, vectors: bool = True) -> None:
+    def __init__(self, database: Database, *, vectors: bool = True, embeddings: bool = False) -> None:
         self._database, self._config = database, Config(vectors=vectors)
         self._engines: OrderedDict[str, Engine] = OrderedDict()
         self._locks: dict[str, asyncio.Lock] = {}
@@ -78,10 +79,10 @@ class Grouping:
         """Forget an engine that is ahead of the database: the transaction that its changes belong to failed."""
         self._engines.pop(project_id, None)
 
-    async def assign(self, project_id: str, arriving: Sequence[Report]) -> Grouped:
-        """Place reports in order."""
+    async def assign(self, project_id: str, arriving: Sequence[Report], vectors: Mapping[str, Vector]) -> Grouped:
+        """Place reports in order; ``vectors`` by report id, for those that have one."""
         engine = await self.engine(project_id)
-        return await self.run(_assign, engine, arriving)
+        return await self.run(_assign, engine, arriving, vectors)
 
     async def _load(self) -> None:
         """Load tables and models, once, when the first report needs them: they are half of the service's memory."""
@@ -131,7 +132,7 @@ class _Pages:
             return await reports.page_for_engine(connection, self._project_id, after, PAGE)
 
 
-def _assign(engine: Engine, arriving: Sequence[Report]) -> Grouped:
+def _assign(engine: Engine, arriving: Sequence[Report], vectors: Mapping[str, Vector]) -> Grouped:
     found, memos = [], []
     for place, report in enumerate(arriving):
         try:

@@ -1,5 +1,6 @@
 """Lines of an export into a project. Clusters and who is in them come back as they were; a repeat changes nothing."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from services.triage import arrivals
 from services.triage.arrivals import Arrival
 from services.triage.calls import Desk
 from services.triage.changes import Change
+from services.triage.embeddings import Vector
 from services.triage.rows import ClusterRow, Worded, feedback_values
 from services.triage.store import clusters as cluster_store
 from services.triage.store import reports, work
@@ -115,6 +117,7 @@ async def import_(desk: Desk, call: calls_.ImportCall) -> results.ImportResult:
     found, errors = parse(call.lines)
     project_id = call.project_id
     items = {item_key(project_id, line.source, line.external_id): line for line in found["feedback"]}
+    vectors = await _vectors(desk, project_id, items)
     async with desk.grouping.lock(project_id):
         async with desk.database.read() as connection:
             known = await reports.known(connection, list(items))
@@ -123,12 +126,7 @@ async def import_(desk: Desk, call: calls_.ImportCall) -> results.ImportResult:
         settled = {key: line for key, line in fresh.items() if line.cluster_id}
         clusters_made, links = await _write(desk, call, found, settled, homes)
         desk.grouping.discard(project_id)
-        loose = [
-            Arrival(_moved(project_id, key, line), "", place, desk.now())
-            for place, (key, line) in enumerate(fresh.items())
-            if not line.cluster_id
-        ]
-        errors += await _group(desk, project_id, loose)
+        errors += await _group(desk, project_id, _loose(desk, project_id, fresh), vectors)
     await desk.outbox.try_flush()
     return results.ImportResult(
         feedback=len(fresh),
@@ -137,6 +135,21 @@ async def import_(desk: Desk, call: calls_.ImportCall) -> results.ImportResult:
         skipped=len(items) - len(fresh),
         errors=errors,
     )
+
+
+def _loose(desk: Desk, project_id: str, lines: dict[str, ReportLine]) -> list[Arrival]:
+    return [
+        Arrival(_moved(project_id, key, line), "", place, desk.now())
+        for place, (key, line) in enumerate(lines.items())
+        if not line.cluster_id
+    ]
+
+
+async def _vectors(desk: Desk, project_id: str, items: dict[str, ReportLine]) -> Mapping[str, Vector]:
+    if desk.embedder is None:
+        return arrivals.NO_VECTORS
+    new = await arrivals.new(desk.database, project_id, _loose(desk, project_id, items))
+    return await desk.embedder.vectors(new)
 
 
 async def _homes(
@@ -223,12 +236,14 @@ async def _past(connection: Any, project_id: str, lines: list[HistoryLine], home
     await work.add_history(connection, [row for row in rows if row["id"] not in known])
 
 
-async def _group(desk: Desk, project_id: str, arriving: list[Arrival]) -> list[results.FieldError]:
+async def _group(
+    desk: Desk, project_id: str, arriving: list[Arrival], vectors: Mapping[str, Vector]
+) -> list[results.FieldError]:
     """Group loose reports; the ones that cannot be are told."""
     errors: list[results.FieldError] = []
     while arriving:
         try:
-            poison = await arrivals.store(desk.database, desk.grouping, project_id, arriving)
+            poison = await arrivals.store(desk.database, desk.grouping, project_id, arriving, vectors)
         except BaseException:
             desk.grouping.discard(project_id)
             raise

@@ -1,7 +1,7 @@
 """Reports off the stream into rows and clusters: exactly once, in the stream's order, poisonous ones set aside."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Final
@@ -18,6 +18,8 @@ from schemas.subjects import FEEDBACK
 from services.triage import arrivals
 from services.triage.arrivals import Arrival
 from services.triage.database import Database, DatabaseDown, is_bad_value
+from services.triage.embedder import Embedder
+from services.triage.embeddings import Vector
 from services.triage.grouping import Grouping
 from services.triage.lease import LeaseLost
 from services.triage.outbox import Outbox
@@ -34,8 +36,12 @@ class Intake:
     an instance that died are read from the stream first, so that reports are always grouped in the order they came.
     """
 
-    def __init__(self, database: Database, grouping: Grouping, outbox: Outbox, bus: Bus, *, batch: int = 128) -> None:
+    def __init__(
+        self, database: Database, grouping: Grouping, outbox: Outbox, bus: Bus, *, batch: int = 128,
+        embedder: Embedder | None = None,
+    ) -> None:  # fmt: skip
         self._database, self._grouping, self._outbox, self._bus, self._batch = database, grouping, outbox, bus, batch
+        self._embedder = embedder
         self._cursor: int | None = None
         self._one = asyncio.Lock()
 
@@ -100,9 +106,10 @@ class Intake:
         for one in arriving:
             if one.sequence not in verdicts:
                 projects.setdefault(one.item.project_id, []).append(one)
+        vectors = await self._vectors(projects)
         for project_id, mine in projects.items():
             async with self._grouping.lock(project_id):
-                verdicts |= await self._store(project_id, mine)
+                verdicts |= await self._store(project_id, mine, vectors)
         last = arriving[-1].sequence
         if self._cursor is None or last > self._cursor:
             async with self._database.write() as connection:
@@ -110,12 +117,19 @@ class Intake:
             self._cursor = last
         return verdicts
 
-    async def _store(self, project_id: str, arriving: list[Arrival]) -> dict[int, str]:
+    async def _vectors(self, projects: Mapping[str, Sequence[Arrival]]) -> Mapping[str, Vector]:
+        """Asked for before the locks are taken: nobody's click waits for the endpoint, and all projects wait once."""
+        if self._embedder is None:
+            return arrivals.NO_VECTORS
+        unseen = [await arrivals.new(self._database, project_id, mine) for project_id, mine in projects.items()]
+        return await self._embedder.vectors([report for some in unseen for report in some])
+
+    async def _store(self, project_id: str, arriving: list[Arrival], vectors: Mapping[str, Vector]) -> dict[int, str]:
         """Store a project's reports; a poisonous one is left out and told."""
         bad: dict[int, str] = {}
         while arriving:
             try:
-                poison = await arrivals.store(self._database, self._grouping, project_id, arriving)
+                poison = await arrivals.store(self._database, self._grouping, project_id, arriving, vectors)
             except (DatabaseDown, LeaseLost):
                 self._grouping.discard(project_id)
                 raise
@@ -128,8 +142,8 @@ class Intake:
                 log.warning("intake.refused", project_id=project_id, reports=len(arriving), reason=reason)
                 if len(arriving) > 1:
                     half = len(arriving) // 2
-                    bad |= await self._store(project_id, arriving[:half])
-                    return bad | await self._store(project_id, arriving[half:])
+                    bad |= await self._store(project_id, arriving[:half], vectors)
+                    return bad | await self._store(project_id, arriving[half:], vectors)
                 return bad | {arriving[0].sequence: f"it cannot be stored: {reason}"}
             except asyncio.CancelledError:
                 self._grouping.discard(project_id)

@@ -16,6 +16,8 @@ from schemas.feedback import FeedbackItem
 from schemas.jobs import JobEvent
 from services.triage.calls import Desk, Switchboard
 from services.triage.database import Database, DatabaseDown
+from services.triage.embedder import Embedder
+from services.triage.embedding_requests import Requests
 from services.triage.grouping import Grouping
 from services.triage.intake import Intake
 from services.triage.job_events import JobEvents
@@ -128,18 +130,48 @@ async def _renewed(lease: Lease, over: asyncio.Event) -> None:
 
 
 async def _work(settings: Settings, over: asyncio.Event, database: Database, bus: Bus, lease: Lease) -> None:
-    grouping = Grouping(database, vectors=settings.clustering_vectors)
+    grouping = Grouping(database, vectors=settings.clustering_vectors, embeddings=settings.has_embeddings)
     outbox = Outbox(database, bus)
-    desk = Desk(database, grouping, outbox, bus, lease.holder)
-    intake = Intake(database, grouping, outbox, bus, batch=settings.clustering_batch)
+    async with _embedding(settings) as embedder:
+        desk = Desk(database, grouping, outbox, bus, lease.holder, embedder)
+        intake = Intake(database, grouping, outbox, bus, batch=settings.clustering_batch, embedder=embedder)
+        try:
+            await _serving(settings, over, desk, intake)
+        finally:
+            grouping.close()
+
+
+@contextlib.asynccontextmanager
+async def _embedding(settings: Settings) -> AsyncIterator[Embedder | None]:
+    """Vectors by an endpoint, where one is configured."""
+    if not settings.has_embeddings:
+        if settings.embeddings_url and settings.embeddings_per_hour:
+            log.warning("embeddings.off", reason="EMBEDDINGS_URL is set, but EMBEDDINGS_MODEL is empty")
+        yield None
+        return
+    from services.triage.endpoint import Endpoint  # heavy: loaded only where an endpoint is configured
+
+    endpoint = Endpoint(
+        settings.embeddings_model, url=settings.embeddings_url, key=settings.embeddings_api_key,
+        seconds=settings.embeddings_timeout,
+    )  # fmt: skip
+    log.info("embeddings.on", model=settings.embeddings_model)
+    try:
+        yield Embedder(
+            Requests(endpoint, batch=settings.embeddings_batch), SystemClock(),
+            seconds=settings.embeddings_timeout, per_hour=settings.embeddings_per_hour,
+        )  # fmt: skip
+    finally:
+        await endpoint.close()
+
+
+async def _serving(settings: Settings, over: asyncio.Event, desk: Desk, intake: Intake) -> None:
+    bus = desk.bus
     reports = BatchWorker(bus, "triage", intake.handle, FeedbackItem, size=settings.clustering_batch)
     jobs = Worker(bus, "triage-jobs", JobEvents(desk).handle, JobEvent, slots=1)
-    try:
-        async with _served(bus, Switchboard(desk, TABLE)):
-            parts = (outbox.run(over), _caught_up(intake, over), reports.run(over), jobs.run(over))
-            await _together(*parts, _worded(settings, desk, over))
-    finally:
-        grouping.close()
+    async with _served(bus, Switchboard(desk, TABLE)):
+        parts = (desk.outbox.run(over), _caught_up(intake, over), reports.run(over), jobs.run(over))
+        await _together(*parts, _worded(settings, desk, over))
 
 
 @contextlib.asynccontextmanager

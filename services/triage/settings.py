@@ -32,9 +32,30 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(description="Questions to that model in an hour; 0: none, whatever model is set", ge=0)
     ] = 120
     naming_seconds: Annotated[float, Meta(description="Longest time of one answer of the model", gt=0)] = 30.0
+    embeddings_url: Annotated[
+        str,
+        Meta(
+            description="OpenAI-compatible API whose embeddings clustering uses, such as http://127.0.0.1:11434/v1; "
+            "empty: none, and no text leaves for it"
+        ),
+    ] = ""
+    embeddings_model: Annotated[str, Meta(description="Embedding model there")] = ""
+    embeddings_api_key: Annotated[str, Meta(description="Its key; empty for servers without one")] = ""
+    embeddings_batch: Annotated[int, Meta(description="Reports in one request", ge=1, le=256)] = 64
+    embeddings_timeout: Annotated[
+        float, Meta(description="Seconds that reports wait for their embeddings at most", gt=0)
+    ] = 10.0
+    embeddings_per_hour: Annotated[
+        int, Meta(description="Reports to ask for in an hour; the others are grouped without", ge=0)
+    ] = 100_000
     clustering_batch: Annotated[int, Meta(description="Reports stored in one transaction", ge=1, le=1000)] = 256
 
     @property
     def has_model(self) -> bool:
         """Whether a model may be asked: a name, an endpoint or a key, and a budget."""
         return bool(self.openai_model and (self.openai_api_key or self.openai_base_url) and self.naming_calls_per_hour)
+
+    @property
+    def has_embeddings(self) -> bool:
+        """Whether an embedding endpoint may be asked: an address, a model, and a budget."""
+        return bool(self.embeddings_url and self.embeddings_model and self.embeddings_per_hour)

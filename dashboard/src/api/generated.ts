@@ -2588,7 +2588,7 @@ export interface components {
         };
         /**
          * ClusteringStatus
-         * @description ``GET /clustering/status``.
+         * @description ``GET /clustering/status``; ``embeddings`` only where an endpoint is configured.
          */
         ClusteringStatus: {
             pending_unclustered: number;
@@ -2596,6 +2596,8 @@ export interface components {
             /** @default null */
             last_job: components["schemas"]["ClusterJob"] | null;
             project_id: string;
+            /** @default null */
+            embeddings: components["schemas"]["Embeddings"] | null;
         };
         /**
          * ClustersChanged
@@ -2637,6 +2639,26 @@ export interface components {
         Decision: {
             /** Accept */
             accept: boolean;
+        };
+        /**
+         * Embeddings
+         * @description The embedding endpoint as triage finds it.
+         *
+         *         ``failing``: it is left alone until ``next_at``, for ``reason``. ``given``, ``missing``: reports with and without a
+         *         vector since this instance started; those without are grouped all the same.
+         */
+        Embeddings: {
+            model: string;
+            /** @enum {unknown} */
+            state: "budget_spent" | "failing" | "working";
+            /** @default null */
+            reason: string | null;
+            /** @default null */
+            next_at: string | null;
+            /** @default 0 */
+            given: number;
+            /** @default 0 */
+            missing: number;
         };
         /**
          * Enabled

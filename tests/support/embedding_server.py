@@ -1,0 +1,157 @@
+"""A loopback server that speaks OpenAI's Embeddings, and misbehaves as told.
+
+The same text gets the same vector: a count of its words by their checksums. Texts that share words have near vectors.
+"""
+
+import asyncio
+import contextlib
+import json
+import zlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+DIMS: Final = 32
+Fault = Literal["none", "hang", "refuse", "cut", "endless", "endless_error"]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer. ``raw`` is sent as it is; ``fault`` is worse than an error.
+
+    ``hang`` says nothing, ``refuse`` closes at once, ``cut`` ends in the middle, ``endless`` never ends: its numbers
+    come as long as anybody reads, ``endless_error`` the same with status 500.
+    """
+
+    status: int = 200
+    said: str = "no"
+    headers: tuple[str, ...] = ()
+    raw: bytes | None = None
+    fault: Fault = "none"
+    dims: int = DIMS
+
+
+Script = Callable[[list[str], int], Reply]
+FINE: Final = Reply()
+
+
+def always(reply: Reply) -> Script:
+    return lambda texts, number: reply
+
+
+def in_order(*replies: Reply) -> Script:
+    """By number of request; the last one again and again."""
+    return lambda texts, number: replies[min(number, len(replies) - 1)]
+
+
+def vector_of(text: str, dims: int = DIMS) -> list[float]:
+    counts = [0.0] * dims
+    for word in text.lower().split():
+        counts[zlib.crc32(word.encode()) % dims] += 1.0
+    return counts if any(counts) else [1.0] * dims
+
+
+def answer(texts: Sequence[str], dims: int = DIMS) -> dict[str, Any]:
+    """As the API reference shows it; the last text comes first, for no order is promised."""
+    data = [
+        {"object": "embedding", "index": place, "embedding": vector_of(text, dims)} for place, text in enumerate(texts)
+    ]
+    return {"object": "list", "data": data[::-1], "model": "double", "usage": {"prompt_tokens": 1, "total_tokens": 1}}
+
+
+class EmbeddingServer:
+    """``requests`` are the bodies received, ``keys`` the bearer tokens they came with; ``gate`` holds answers back."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self.requests: list[dict[str, Any]] = []
+        self.keys: list[str] = []
+        self.paths: list[str] = []
+        self.sent = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.port = 0
+        self._open: set[asyncio.Task[None]] = set()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    @property
+    def texts(self) -> list[str]:
+        """All that was ever asked, in order."""
+        return [text for request in self.requests for text in request["input"]]
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection, one request."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._open.add(task)
+        try:
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+                await self._one(reader, writer)
+        except asyncio.CancelledError:
+            return  # the test is over
+        finally:
+            self._open.discard(task)
+            writer.close()
+
+    async def stop(self) -> None:
+        for task in list(self._open):
+            task.cancel()
+        await asyncio.gather(*self._open, return_exceptions=True)
+
+    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        headers = {k.strip().lower(): v.strip() for k, _, v in (line.partition(":") for line in head.split("\r\n"))}
+        request = json.loads(await reader.readexactly(int(headers["content-length"])))
+        reply = self.script(request["input"], len(self.requests))
+        self.requests.append(request)
+        self.keys.append(headers.get("authorization", "").removeprefix("Bearer "))
+        self.paths.append(head.split(" ")[1])
+        await self.gate.wait()
+        if reply.fault == "refuse":
+            return
+        if reply.fault == "hang":
+            await asyncio.Event().wait()
+        status = 500 if reply.fault == "endless_error" else reply.status
+        extra = "".join(f"{line}\r\n" for line in reply.headers)
+        writer.write(
+            f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n{extra}Connection: close\r\n\r\n".encode()
+        )
+        if reply.fault.startswith("endless"):
+            await self._flood(writer)
+        body = _body(request["input"], reply)
+        writer.write(body[: len(body) // 2] if reply.fault == "cut" else body)
+        await writer.drain()
+
+    async def _flood(self, writer: asyncio.StreamWriter) -> None:
+        writer.write(b'{"data": [{"index": 0, "embedding": [')
+        piece = b"0.125, " * 10_000
+        while True:
+            writer.write(piece)
+            await writer.drain()
+            self.sent += len(piece)
+
+
+def _body(texts: list[str], reply: Reply) -> bytes:
+    if reply.raw is not None:
+        return reply.raw
+    if reply.status != 200:
+        return json.dumps({"error": {"message": reply.said, "type": "invalid_request_error", "code": None}}).encode()
+    return json.dumps(answer(texts, reply.dims)).encode()
+
+
+@asynccontextmanager
+async def embedding_server(script: Script = always(FINE)) -> AsyncIterator[EmbeddingServer]:
+    """A listening server; ended with the block."""
+    server = EmbeddingServer(script)
+    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0, limit=16 * 1024 * 1024)
+    server.port = listening.sockets[0].getsockname()[1]
+    try:
+        yield server
+    finally:
+        listening.close()
+        await server.stop()
+        await listening.wait_closed()
