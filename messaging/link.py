@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import nats.errors
 from nats.aio.client import Client
@@ -23,6 +23,7 @@ from runtime import ids, telemetry
 from runtime.logs import logger
 
 log = logger("messaging.link")
+T = TypeVar("T")
 
 WATCH_SECONDS: Final = 2.0
 PING_SECONDS: Final = 4.0
@@ -49,7 +50,7 @@ class Link:
         self.forbidden: set[str] = set()  # subscriptions that permissions refused
         self._up = asyncio.Event()
         self._replies: dict[str, OnReply] = {}
-        self._waiting: dict[asyncio.Future[Msg], str] = {}
+        self._waiting: dict[asyncio.Future[Any], str] = {}
         self._numbers = count(1)
         self._watcher: asyncio.Task[None] | None = None
         self._leaving = False
@@ -143,12 +144,22 @@ class Link:
         self._replies.pop(token, None)
 
     async def post(
-        self, subject: str, data: bytes, headers: dict[str, str] | None, timeout: float
-    ) -> "asyncio.Future[Msg]":
-        """Send a request; the future gets the reply, or Unavailable on time-out or loss of the connection."""
+        self, subject: str, data: bytes, headers: dict[str, str] | None, timeout: float, read: Callable[[Msg], T]
+    ) -> "asyncio.Future[T]":
+        """Send a request; the future gets what ``read`` makes of the reply (its BusError as well), or Unavailable on
+        time-out or loss of the connection. One future a message: the log pipe sends ten thousand a second."""
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Msg] = loop.create_future()
-        token, reply = self.route(lambda message: None if future.done() else future.set_result(message))
+        future: asyncio.Future[T] = loop.create_future()
+
+        def on_reply(message: Msg) -> None:
+            if future.done():
+                return
+            try:
+                future.set_result(read(message))
+            except BusError as error:
+                future.set_exception(error)
+
+        token, reply = self.route(on_reply)
         timer = loop.call_later(timeout, _time_out, future, subject, timeout)
 
         def done(_: object) -> None:
@@ -169,7 +180,7 @@ class Link:
         self, subject: str, data: bytes = b"", headers: dict[str, str] | None = None, timeout: float = 5.0
     ) -> Msg:
         """A request and its one reply; raises NoResponders or Unavailable."""
-        message = await (await self.post(subject, data, headers, timeout))
+        message = await (await self.post(subject, data, headers, timeout, _as_it_is))
         if status(message) == 503:
             raise NoResponders(f"nobody answers on {subject}")
         return message
@@ -316,6 +327,10 @@ class Inboxes:
             task.add_done_callback(self._retired.discard)
 
 
+def _as_it_is(message: Msg) -> Msg:
+    return message
+
+
 def status(message: Msg) -> int:
     """The inline status of a control message (100, 404, 408, 409, 503), 0 for an ordinary one."""
     if message.data or not message.headers:
@@ -323,7 +338,7 @@ def status(message: Msg) -> int:
     return int(message.headers.get("Status", 0))
 
 
-def _time_out(future: "asyncio.Future[Msg]", subject: str, seconds: float) -> None:
+def _time_out(future: "asyncio.Future[Any]", subject: str, seconds: float) -> None:
     if not future.done():
         future.set_exception(Unavailable(f"no answer on {subject} within {seconds:g} s; the outcome is unknown"))
 

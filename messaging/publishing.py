@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
-
-from nats.aio.msg import Msg
 
 from messaging import jetstream
 from messaging.link import Link
-from messaging.ports import BusError, Conflict, NoResponders, PubAck, Unavailable
+from messaging.ports import Conflict, NoResponders, PubAck, Unavailable
 from runtime import ids, telemetry
 
 PUBLISH_SECONDS: Final = 30.0
@@ -38,8 +37,7 @@ async def publish(
         left = deadline - loop.time()
         try:
             await link.ready(max(left, 0.01))
-            message = await (await link.post(subject, data, headers, min(timeout, max(left, 0.1))))
-            return jetstream.puback(message, subject)
+            return await (await post(link, subject, data, headers, min(timeout, max(left, 0.1))))
         except (NoResponders, Unavailable) as error:
             if loop.time() + pause >= deadline:
                 raise Unavailable(f"{subject} was not stored within {within:g} s: {error}") from error
@@ -57,17 +55,4 @@ async def post(
     link: Link, subject: str, data: bytes, headers: dict[str, str], timeout: float
 ) -> "asyncio.Future[PubAck]":
     """Send once; the future is the stream's answer."""
-    sent = await link.post(subject, data, headers, timeout)
-    answer: asyncio.Future[PubAck] = asyncio.get_running_loop().create_future()
-
-    def on_reply(reply: "asyncio.Future[Msg]") -> None:
-        if answer.done() or reply.cancelled():
-            answer.cancel()
-            return
-        try:
-            answer.set_result(jetstream.puback(reply.result(), subject))
-        except BusError as error:
-            answer.set_exception(error)
-
-    sent.add_done_callback(on_reply)
-    return answer
+    return await link.post(subject, data, headers, timeout, partial(jetstream.puback, subject=subject))
