@@ -150,9 +150,9 @@ class Index:
         if self.table is None:
             none, zero = np.zeros(0, dtype=np.int32), np.zeros(1, dtype=np.float32)
             return none, zero, zero, none
-        head = self.table.ids(analysis.title)
-        rest = self.table.ids(" ".join(analysis.prose[:VECTOR_CHARS].split()))
-        both = np.concatenate([head, rest])
+        both = self.table.ids(f"{analysis.title} {analysis.prose[:VECTOR_CHARS]}")
+        head = self.table.ids(analysis.title)  # its words are known by now
+        rest = both[len(head) :]
         distinct, first = np.unique(both, return_index=True)
         aligned = both[np.sort(first)[:ALIGN]]
         title = head if len(head) else rest[:ALIGN]

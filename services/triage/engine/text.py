@@ -52,8 +52,12 @@ def token_parts(token: str) -> tuple[tuple[str, ...], str | None]:
     """(stems of the words inside a token, the token itself as an identifier or None when it is prose)."""
     if token.isdigit() and token.isascii():  # numbers are most of the tokens never met before
         return (token,) if len(token) > 1 else (), token[:80] if len(token) > 2 else None
-    parts = [p.lower() for p in _PART.findall(token)][:8]
-    stems = tuple(_stemmer.stemWord(p) if p.isascii() else p[:24] for p in parts if len(p) > 1 or not p.isascii())
+    parts = [part.lower() for part in _PART.findall(token)][:8]
+    if token.isascii():
+        stems = tuple(_stemmer.stemWords([part for part in parts if len(part) > 1]))
+    else:
+        parts = [part for part in parts if len(part) > 1 or not part.isascii()]
+        stems = tuple([_stemmer.stemWord(part) if part.isascii() else part[:24] for part in parts])
     ident = token[:80].lower() if len(token) > 2 and _CODEISH.search(token) else None
     return stems, ident
 

@@ -25,13 +25,21 @@ class Twins:
     """Document numbers by what the reports say. Those of forgotten reports stay; the caller knows which live."""
 
     def __init__(self) -> None:
-        self._docs: dict[int, list[int]] = {}
+        # Numbers only: a list for each report would be memory, and work for the garbage collector.
+        self._latest: dict[int, int] = {}
+        self._before: dict[int, int] = {}
 
     def of(self, key: int | None) -> Iterator[int]:
         """Earlier reports with the same words, the latest first."""
-        return reversed(self._docs.get(key, [])) if key is not None else iter(())
+        doc = self._latest.get(key) if key is not None else None
+        while doc is not None:
+            yield doc
+            doc = self._before.get(doc)
 
     def add(self, doc: int, key: int | None) -> None:
         """Remember a report just stored."""
-        if key is not None:
-            self._docs.setdefault(key, []).append(doc)
+        if key is None:
+            return
+        if key in self._latest:
+            self._before[doc] = self._latest[key]
+        self._latest[key] = doc
