@@ -1,11 +1,13 @@
 """``clusters``, ``merge``, ``split``, ``undo``, ``dismiss``, and the offline ``cluster``."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from cli.client import Gateway
+from cli.errors import CliError, Exit
 from cli.options import Key, Output, Project, Url, output_format, with_gateway
 from cli.output import ago, detail, emit, say
 
@@ -120,11 +122,36 @@ def cluster(
         Path, typer.Option("--input", help="JSON lines: id, source, title, body, created_at?, stacktrace?")
     ],
     output: Annotated[Path, typer.Option("--output", help="JSON lines: id, cluster.")],
+    embeddings_url: Annotated[
+        str, typer.Option(help="OpenAI-compatible API to ask for embeddings, such as http://127.0.0.1:11434/v1.")
+    ] = "",
+    embeddings_model: Annotated[str, typer.Option(help="The embedding model there.")] = "",
 ) -> None:
     """Group a file of reports offline, no server needed.
 
-    In arrival order, with the very engine that the service runs.
+    In arrival order, with the very engine that the service runs. With an embedding model titles and beginnings of
+    the reports are sent to it; its key is read from EMBEDDINGS_API_KEY.
     """
     from services.triage.engine import offline  # heavy: numpy and the vectors load only for this command
 
-    raise typer.Exit(offline.main(input_, output))
+    if not embeddings_url and not embeddings_model:
+        raise typer.Exit(offline.main(input_, output))
+    if not (embeddings_url and embeddings_model):
+        raise CliError("--embeddings-url and --embeddings-model go together", code=Exit.USAGE)
+    raise typer.Exit(_with_embeddings(input_, output, embeddings_url, embeddings_model))
+
+
+def _with_embeddings(source: Path, target: Path, url: str, model: str) -> int:
+    from services.triage.engine import Config, offline
+    from services.triage.offline_vectors import NoAnswer, vectors
+
+    try:
+        with vectors(url, model, os.environ.get("EMBEDDINGS_API_KEY", ""), say) as embed:
+            return offline.main(source, target, Config(), embed)
+    except NoAnswer as error:
+        raise CliError(
+            "Nothing was written",
+            why=str(error),
+            next_step="See docs/how-to/embeddings.md; without --embeddings-url no endpoint is needed.",
+            code=Exit.UNAVAILABLE,
+        ) from error

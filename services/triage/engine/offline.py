@@ -10,13 +10,20 @@ import json
 import math
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from services.triage.engine.engine import Config, Engine
 from services.triage.engine.types import Report
+
+Vector = NDArray[np.float32]
+Embed = Callable[[Sequence[Report]], Sequence[Vector | None]]
+WINDOW: Final = 1_024  # reports that are embedded at once
 
 
 class BadLine(Exception):
@@ -77,24 +84,32 @@ def read(lines: Iterable[bytes]) -> Iterator[Report]:
         yield report
 
 
-def cluster(reports: Iterable[Report], config: Config | None = None) -> list[dict[str, Any]]:
+def cluster(
+    reports: Sequence[Report], config: Config | None = None, embed: Embed | None = None
+) -> list[dict[str, Any]]:
     """Output rows `id, cluster, candidates` in arrival order; clusters as they stand after the last report."""
     engine = Engine(config)
     rows: list[dict[str, Any]] = []
-    for report in reports:
-        found = engine.assign(report)
-        rows.append({"id": report.id, "cluster": "", "candidates": list(found.candidates)})
+    for start in range(0, len(reports), WINDOW):
+        window = reports[start : start + WINDOW]
+        vectors = embed(window) if embed else [None] * len(window)
+        for report, _vector in zip(window, vectors, strict=True):
+            found = engine.assign(report)
+            rows.append({"id": report.id, "cluster": "", "candidates": list(found.candidates)})
     for row in rows:
         row["cluster"] = engine.cluster_of(row["id"])
     return rows
 
 
-def main(source: str | Path, target: str | Path) -> int:
-    """Clusters a file into another. Returns the exit code: 0, or 2 with a message on standard error and no output."""
+def main(source: str | Path, target: str | Path, config: Config | None = None, embed: Embed | None = None) -> int:
+    """Clusters a file into another. Returns the exit code: 0, or 2 with a message on standard error and no output.
+
+    What `embed` raises is passed on, with no output either.
+    """
     try:
         _check(Path(target))  # before the long part
         with Path(source).open("rb") as lines:
-            rows = cluster(list(read(lines)))
+            rows = cluster(list(read(lines)), config, embed)
         _write(Path(target), rows)
     except BadLine as error:
         return _fail(f"{source}: {error}. Nothing was written; mend the line and run again.")
