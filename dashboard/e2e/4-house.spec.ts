@@ -56,7 +56,7 @@ test("without a session the page asks for a key and refuses a wrong one", async 
   await page.goto(up.gateway);
   await expect(page.getByRole("heading", { name: "Sign in to Soulcaster" })).toBeVisible();
   await page.getByLabel("API key").fill("sc_wrong_key");
-  await page.getByRole("button", { name: "Sign in", exact: true }).click();
+  await page.getByRole("button", { name: "Sign in with the key" }).click();
   await expect(page.getByRole("alert")).toContainText("unknown, expired or revoked");
 });
 

@@ -50,7 +50,7 @@ test("every page and state is free of serious accessibility problems in both the
 
 test("dialogs and the sign-in have no serious accessibility problem", async ({ signedIn: page, browser, up }) => {
   await settled(page);
-  for (const key of ["?", "x", "z", "d"]) {
+  for (const key of ["?", "x", "z", "d", "Control+k"]) {
     await page.keyboard.press(key);
     await expect(page.getByRole("dialog")).toBeVisible();
     expect(await serious(page)).toEqual([]);

@@ -9,6 +9,8 @@ export interface Stack {
   readonly gateway: string;
   readonly api_key: string;
   readonly link: string;
+  /** The bare repository of its fixes. */
+  readonly repository: string;
   readonly pids: Readonly<Record<string, number>>;
   readonly planted: Readonly<Record<PlantedName, string>>;
 }

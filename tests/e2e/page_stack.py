@@ -1,16 +1,18 @@
 """The instance that the page is tried on: everything real, the model replayed, and some things planted to look at.
 
 ``python -m tests.e2e.page_stack --data FOLDER [--port N] --ready FILE`` runs until it is stopped. The ready file is the
-one of ``soulcaster up``, the ids of its processes, and under ``planted`` the ids of what was planted: a job with a very
-long log, a job whose log and failure are hostile, and one that waits for a person.
+one of ``soulcaster up``, the ids of its processes, under ``planted`` the ids of what was planted (a job with a very
+long log, a job whose log and failure are hostile, and one that waits for a person), and ``repository``, the bare
+repository of its fixes. GitHub's sign-in is a double on loopback, with ``OPERATOR`` on the list.
 """
 
 import argparse
 import asyncio
 import contextlib
 import json
+import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -34,7 +36,9 @@ from schemas.clusters import Cluster
 from schemas.errors import DeadLetter, Failure
 from schemas.jobs import Check, FixRequest, GateFinding, Job, JobEvent, JobStatus, Phase, Report, Usage, Verification
 from tests.support.eventually import eventually
+from tests.support.github_double.oauth import CLIENT_ID, CLIENT_SECRET, OauthDouble, oauth_double
 
+OPERATOR = "ann"
 LONG_LOG = 200_000
 HOSTILE = (
     "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>",
@@ -63,15 +67,40 @@ async def page_stack(data: Path, *, port: int = 0, long_log: int = LONG_LOG) -> 
     layout = Layout(data)
     layout.prepare()
     repository = str(create(data / "sample.git"))
-    async with replay_server() as url:
+    async with replay_server() as url, oauth_double() as github:
         model = Model(base_url=url, api_key="replay", name=MODEL, replay=True)
         instance = Instance(layout, free_port(), port or free_port(), model, repository)
-        async with running(instance) as supervisor:
-            target = Target(instance.gateway_url, layout.admin_key(), DEFAULT_PROJECT)
-            async with Gateway(target) as gateway:
-                planted = await _plant(gateway, instance.nats_url, long_log)
-            pids = supervisor.pids()
-            yield {**instance.ready(), "link": instance.dashboard_link(), "pids": pids, "planted": planted}
+        github.callback = f"{instance.gateway_url}/session/github/callback"
+        with _signing_in_at(github):
+            async with running(instance) as supervisor:
+                target = Target(instance.gateway_url, layout.admin_key(), DEFAULT_PROJECT)
+                async with Gateway(target) as gateway:
+                    planted = await _plant(gateway, instance.nats_url, long_log)
+                pids = supervisor.pids()
+                told = {"link": instance.dashboard_link(), "repository": repository, "pids": pids, "planted": planted}
+                yield instance.ready() | told
+
+
+@contextlib.contextmanager
+def _signing_in_at(github: OauthDouble) -> Iterator[None]:
+    """The environment of services that are started, also again, while the block lasts."""
+    given = {
+        "GITHUB_OAUTH_URL": github.url,
+        "GITHUB_API_URL": github.api_url,
+        "GITHUB_OAUTH_CLIENT_ID": CLIENT_ID,
+        "GITHUB_OAUTH_CLIENT_SECRET": CLIENT_SECRET,
+        "GITHUB_ALLOWED_LOGINS": f"{OPERATOR}=operator",
+    }
+    before = {name: os.environ.get(name) for name in given}
+    os.environ.update(given)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 async def _plant(gateway: Gateway, nats_url: str, long_log: int) -> dict[str, str]:

@@ -7,7 +7,7 @@ import { sourceName } from "@/components/icons";
 import { toast } from "@/components/toast";
 import { fit } from "@/lib/fuzzy";
 import { action, keyOf, keysEnabled, label } from "@/lib/keymap";
-import { possible } from "@/lib/keys";
+import { usePossible } from "@/lib/keys";
 import { plural } from "@/lib/plural";
 import { chooseTheme } from "@/lib/theme";
 import { ago } from "@/lib/time";
@@ -60,11 +60,12 @@ export function useItems(typed: string): readonly Item[] {
   }, [typed, fixed, clusters, jobs, navigate]);
 }
 
-/** Acts of the page as it was when the palette opened, pages, settings and sources. */
+/** Acts of the page, pages, settings and sources. */
 function useFixed(): readonly Item[] {
   const navigate = useNavigate();
+  const can = usePossible();
   return useMemo(() => {
-    const acts: Item[] = [...possible()]
+    const acts: Item[] = [...can]
       .filter(([id]) => !action(id).moves)
       .map(([id, run]) => {
         const key = keysEnabled() ? label(keyOf(id)) : "";
@@ -93,7 +94,7 @@ function useFixed(): readonly Item[] {
       return { id: `theme ${theme}`, group: "Settings", text: `Theme: ${theme}`, words: "colours mode", run };
     });
     return [...acts, ...pages, ...settings, ...sources, ...themes];
-  }, [navigate]);
+  }, [navigate, can]);
 }
 
 type Go = (to: string) => () => void;

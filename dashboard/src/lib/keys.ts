@@ -1,4 +1,4 @@
-import { useLayoutEffect, useRef } from "react";
+import { useLayoutEffect, useMemo, useRef, useSyncExternalStore } from "react";
 import { action, keyOf, keysEnabled, type ActionId } from "./keymap";
 
 /** What the page can do now; left out or undefined is what it cannot. */
@@ -22,8 +22,10 @@ export function useKeys(acts: Acts, everywhere = false): void {
     if (pages.length === 0) window.addEventListener("keydown", pressed);
     if (everywhere) pages.push(current);
     else pages.unshift(current);
+    changed();
     return () => {
       pages.splice(pages.indexOf(current), 1);
+      changed();
       if (pages.length === 0) window.removeEventListener("keydown", pressed);
     };
   }, [everywhere]);
@@ -36,6 +38,25 @@ export function possible(): ReadonlyMap<ActionId, () => void> {
     for (const [id, act] of Object.entries(page.current) as [ActionId, Acts[ActionId]][])
       if (act && !found.has(id)) found.set(id, act);
   return found;
+}
+
+const listeners = new Set<() => void>();
+let version = 0;
+function changed(): void {
+  version += 1;
+  for (const listener of listeners) listener();
+}
+
+/** Draws again when parts of the page come or go, so that what is possible is asked anew. */
+export function usePossible(): ReadonlyMap<ActionId, () => void> {
+  const now = useSyncExternalStore(
+    (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    () => version,
+  );
+  return useMemo(() => possible(), [now]); // eslint-disable-line react-hooks/exhaustive-deps -- the version is the content
 }
 
 /** Off while typing, while a dialog is open, and when the person turned them off. */

@@ -53,6 +53,7 @@ class OauthDouble:
         if query["client_id"] != CLIENT_ID or not query["redirect_uri"].startswith(self.callback):
             return web.Response(status=404, text="The redirect_uri is not associated with this application.")
         assert query["code_challenge_method"] == "S256"
+        self.login = query.get("login", self.login)  # "suggests a specific account to use for signing in"
         code = secrets.token_hex(10)
         self._codes[code] = (query["code_challenge"], query["redirect_uri"])
         self.scopes.append(query.get("scope", ""))
