@@ -5,9 +5,9 @@ memo). A report that was embedded and placed, but not stored, was seen by nobody
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from prometheus_client import Counter
 
@@ -17,6 +17,7 @@ from schemas.triage_results import Embeddings
 from services.triage.embedding_requests import Requests
 from services.triage.embeddings import Budget, Failed, Vector, pause
 from services.triage.engine import Report
+from services.triage.lease import LeaseLost
 
 log = logger("triage.embedder")
 VECTORS = Counter("soulcaster_embeddings_total", "Reports to embed, by what came of it", ["outcome"])
@@ -27,11 +28,15 @@ def text_to_embed(report: Report) -> str:
     return f"{report.title}\n{report.body}"[:1500].strip()
 
 
+class Stopping(LeaseLost):
+    """The instance stops: the reports are handed back, and the next instance places them."""
+
+
 class Embedder:
     """``seconds`` for all requests of a batch of reports, ``per_hour`` texts an hour."""
 
-    def __init__(self, requests: Requests, clock: Clock, *, seconds: float, per_hour: int) -> None:
-        self._requests, self._clock, self._seconds = requests, clock, seconds
+    def __init__(self, requests: Requests, clock: Clock, over: asyncio.Event, *, seconds: float, per_hour: int) -> None:
+        self._requests, self._clock, self._over, self._seconds = requests, clock, over, seconds
         self._budget = Budget(per_hour)
         self._failures = 0
         self._until = 0.0
@@ -40,10 +45,13 @@ class Embedder:
         self._given = self._missing = 0
 
     async def vectors(self, reports: Sequence[Report]) -> dict[str, Vector]:
-        """By report id, for those that have one. Takes ``seconds`` at most, and never fails."""
+        """By report id, for those that have one. Takes ``seconds`` at most.
+
+        Whatever the endpoint does is no error. Raises Stopping where a stop comes first: nothing is placed then.
+        """
         texts = {report.id: text for report in reports if (text := text_to_embed(report))}
         found = self._requests.known(texts.values())
-        await self._ask([text for text in dict.fromkeys(texts.values()) if text not in found], found)
+        await self._unless_over(self._ask([text for text in dict.fromkeys(texts.values()) if text not in found], found))
         given = {id_: found[text] for id_, text in texts.items() if text in found}
         self._count("given", len(given))
         self._count("missing", len(texts) - len(given))
@@ -65,6 +73,18 @@ class Embedder:
             given=self._given,
             missing=self._missing,
         )
+
+    async def _unless_over(self, work: Coroutine[Any, Any, None]) -> None:
+        tasks = [asyncio.ensure_future(work), asyncio.ensure_future(self._over.wait())]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if not tasks[0].done():
+                raise Stopping("triage stops, and waits for no embeddings")
+            tasks[0].result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _ask(self, wanted: list[str], found: dict[str, Vector]) -> None:
         now = self._clock.monotonic()

@@ -132,7 +132,7 @@ async def _renewed(lease: Lease, over: asyncio.Event) -> None:
 async def _work(settings: Settings, over: asyncio.Event, database: Database, bus: Bus, lease: Lease) -> None:
     grouping = Grouping(database, vectors=settings.clustering_vectors, embeddings=settings.has_embeddings)
     outbox = Outbox(database, bus)
-    async with _embedding(settings) as embedder:
+    async with _embedding(settings, over) as embedder:
         desk = Desk(database, grouping, outbox, bus, lease.holder, embedder)
         intake = Intake(database, grouping, outbox, bus, batch=settings.clustering_batch, embedder=embedder)
         try:
@@ -142,7 +142,7 @@ async def _work(settings: Settings, over: asyncio.Event, database: Database, bus
 
 
 @contextlib.asynccontextmanager
-async def _embedding(settings: Settings) -> AsyncIterator[Embedder | None]:
+async def _embedding(settings: Settings, over: asyncio.Event) -> AsyncIterator[Embedder | None]:
     """Vectors by an endpoint, where one is configured."""
     if not settings.has_embeddings:
         if settings.embeddings_url and settings.embeddings_per_hour:
@@ -158,7 +158,7 @@ async def _embedding(settings: Settings) -> AsyncIterator[Embedder | None]:
     log.info("embeddings.on", model=settings.embeddings_model)
     try:
         yield Embedder(
-            Requests(endpoint, batch=settings.embeddings_batch), SystemClock(),
+            Requests(endpoint, batch=settings.embeddings_batch), SystemClock(), over,
             seconds=settings.embeddings_timeout, per_hour=settings.embeddings_per_hour,
         )  # fmt: skip
     finally:

@@ -79,6 +79,7 @@ class Stack:
             "DATABASE_URL": self.database_url,
             "CLUSTERING_BATCH": "32",
             "PYTHONPATH": str(ROOT),
+            **{name.upper(): str(value) for name, value in self.changes.items()},
         }
         with log.open("ab") as said:
             return await Child.start(

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from runtime.clock import ManualClock
-from services.triage.embedder import Embedder
+from services.triage.embedder import Embedder, Stopping
 from services.triage.embedding_requests import Requests
 from services.triage.endpoint import Endpoint
 from services.triage.engine import Report
@@ -37,11 +37,15 @@ def some(count: int, first: int = 0) -> list[Report]:
 
 
 @asynccontextmanager
-async def asking(server: EmbeddingServer, clock: ManualClock | None = None, **more: Any) -> AsyncIterator[Embedder]:
+async def asking(
+    server: EmbeddingServer, clock: ManualClock | None = None, over: asyncio.Event | None = None, **more: Any
+) -> AsyncIterator[Embedder]:
     given = {"batch": 64, "seconds": 30.0, "per_hour": 1_000, **more}
     endpoint = Endpoint("double", url=server.url, key=KEY, seconds=given["seconds"])
     try:
-        yield Embedder(Requests(endpoint, batch=given.pop("batch")), clock or ManualClock(), **given)
+        yield Embedder(
+            Requests(endpoint, batch=given.pop("batch")), clock or ManualClock(), over or asyncio.Event(), **given
+        )
     finally:
         await endpoint.close()
 
@@ -234,19 +238,29 @@ async def test_the_budget_of_the_hour_is_kept_and_told_once() -> None:
         assert len(await embedder.vectors(some(5, 20))) == 5
 
 
-async def test_a_stop_ends_the_asking() -> None:
+async def test_a_stop_ends_the_asking_and_nothing_is_placed_without() -> None:
+    over = asyncio.Event()
+    async with asked(always(Reply(fault="hang")), over=over) as (server, embedder):
+        task = asyncio.create_task(embedder.vectors(some(2)))
+        await eventually(lambda: bool(server.requests))
+        over.set()
+        with pytest.raises(Stopping):
+            await task
+        assert embedder.status().state == "working"
+
+
+async def test_a_cancelled_batch_leaves_no_request_behind() -> None:
     async with asked(always(Reply(fault="hang"))) as (server, embedder):
         task = asyncio.create_task(embedder.vectors(some(2)))
         await eventually(lambda: bool(server.requests))
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert embedder.status().state == "working"
 
 
 async def test_an_address_that_is_none_is_said() -> None:
     endpoint = Endpoint("double", url="no address", key="", seconds=1.0)
-    embedder = Embedder(Requests(endpoint, batch=4), ManualClock(), seconds=1.0, per_hour=10)
+    embedder = Embedder(Requests(endpoint, batch=4), ManualClock(), asyncio.Event(), seconds=1.0, per_hour=10)
     assert await embedder.vectors(some(1)) == {}
     assert "protocol" in (embedder.status().reason or "")
     await endpoint.close()
