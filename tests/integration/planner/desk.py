@@ -151,7 +151,7 @@ class Desk:
             plan_request(request.project_id, request.cluster_id), encode(request), msg_id=msg_id or request.id
         )
 
-    async def settled(self, request: PlanRequest, within: float = 30.0) -> PlanOutcome:
+    async def settled(self, request: PlanRequest, within: float = 60.0) -> PlanOutcome:
         """Wait until the request is finished."""
 
         async def check() -> PlanOutcome:
@@ -161,7 +161,7 @@ class Desk:
 
         return await eventually(check, within)
 
-    async def ask(self, request: PlanRequest, within: float = 30.0) -> PlanOutcome:
+    async def ask(self, request: PlanRequest, within: float = 60.0) -> PlanOutcome:
         """Publish and wait."""
         await self.send(request)
         return await self.settled(request, within)

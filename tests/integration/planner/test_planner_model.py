@@ -41,7 +41,7 @@ def answer(**changes: Any) -> str:
 
 
 async def plan_with(
-    tmp_path: Path, nats: NatsServer, bus: NatsBus, script: Script, *, within: float = 30.0, **values: Any
+    tmp_path: Path, nats: NatsServer, bus: NatsBus, script: Script, *, within: float = 60.0, **values: Any
 ) -> tuple[PlanOutcome, Desk, ModelServer]:
     desk = Desk(bus)
     about, left = values.pop("about", cluster()), values.pop("left", None)
@@ -340,7 +340,7 @@ async def test_progress_is_told_while_the_model_writes(tmp_path: Path, nats: Nat
                 assert outcome.status == "pending"
                 assert "asking scripted" in outcome.progress
 
-            await eventually(asking, within=20)
+            await eventually(asking, within=60)
             server.gate.set()
             assert (await desk.settled(request)).status == "done"
 
