@@ -15,17 +15,12 @@ from runtime.clock import Clock
 from runtime.logs import logger
 from schemas.triage_results import Embeddings
 from services.triage.embedding_requests import Requests
-from services.triage.embeddings import Budget, Failed, Vector, pause
+from services.triage.embeddings import Budget, Failed, Vector, pause, question
 from services.triage.engine import Report
 from services.triage.lease import LeaseLost
 
 log = logger("triage.embedder")
 VECTORS = Counter("soulcaster_embeddings_total", "Reports to embed, by what came of it", ["outcome"])
-
-
-def text_to_embed(report: Report) -> str:
-    """Stand-in until the engine says it."""
-    return f"{report.title}\n{report.body}"[:1500].strip()
 
 
 class Stopping(LeaseLost):
@@ -49,7 +44,7 @@ class Embedder:
 
         Whatever the endpoint does is no error. Raises Stopping where a stop comes first: nothing is placed then.
         """
-        texts = {report.id: text for report in reports if (text := text_to_embed(report))}
+        texts = {report.id: text for report in reports if (text := question(report))}
         found = self._requests.known(texts.values())
         await self._unless_over(self._ask([text for text in dict.fromkeys(texts.values()) if text not in found], found))
         given = {id_: found[text] for id_, text in texts.items() if text in found}

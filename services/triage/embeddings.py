@@ -15,6 +15,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from runner_core.secrets_scan import credentials
+from services.triage.engine import Report
+
 T = TypeVar("T")
 Vector = NDArray[np.float32]
 MAX_DIMS: Final = 8_192
@@ -50,6 +53,17 @@ class _Answer(msgspec.Struct):
 
 
 _answers = msgspec.json.Decoder(_Answer)
+
+
+def text_to_embed(report: Report) -> str:
+    """Stand-in until the engine says it."""
+    return f"{report.title}\n{report.body}"[:1500].strip()
+
+
+def question(report: Report) -> str:
+    """The text to send; empty: nothing is asked, for there is no text, or it holds what looks like a credential."""
+    text = text_to_embed(report)
+    return "" if any(credentials(text)) else text
 
 
 def answer_bytes(count: int) -> int:

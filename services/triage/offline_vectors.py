@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-from services.triage.embedder import text_to_embed
 from services.triage.embedding_requests import Requests
-from services.triage.embeddings import Failed, Vector
+from services.triage.embeddings import Failed, Vector, question
 from services.triage.engine import Report
 
 TRIES: Final = 6
@@ -39,7 +38,7 @@ def vectors(
 
 
 async def _all(requests: Requests, reports: Sequence[Report], tell: Tell, pause: float) -> list[Vector | None]:
-    texts = [text_to_embed(report) for report in reports]
+    texts = [question(report) for report in reports]
     found = requests.known(texts)
     for attempt in range(1, TRIES + 1):
         wanted = [text for text in dict.fromkeys(texts) if text and text not in found]

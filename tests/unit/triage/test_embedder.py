@@ -92,6 +92,14 @@ async def test_the_same_text_is_asked_once_and_a_report_without_words_never() ->
         assert await embedder.vectors([]) == {}
 
 
+async def test_a_text_with_a_credential_in_it_is_not_sent() -> None:
+    token = "ghp_" + "a1B2" * 9
+    async with asked(always(FINE)) as (server, embedder):
+        assert sorted(await embedder.vectors([report(1, f"Push fails with {token}"), report(2)])) == ["r2"]
+        assert server.texts == ["Trouble number 2"]
+        assert (embedder.status().given, embedder.status().missing) == (1, 0)
+
+
 async def test_hostile_text_reaches_the_server_as_utf_8() -> None:
     async with asked(always(FINE)) as (server, embedder):
         assert len(await embedder.vectors([report(1, "lone \ud800 and \x00 and \U0001f600")])) == 1
