@@ -54,6 +54,7 @@ export default defineConfig({
     include: ["src/**/*.test.{ts,tsx}"],
     setupFiles: "vitest.setup.ts",
     isolate: false,
+    testTimeout: 30_000, // a busy machine is slow, not broken
     maxWorkers: 1,
   },
 });

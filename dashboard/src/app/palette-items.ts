@@ -115,7 +115,9 @@ const planItem =
   (one: Cluster): Item => ({
     id: `plan ${one.id}`,
     group: "Plans",
-    text: `Plan: ${one.title}`,
+    text: one.title,
+    note: "plan",
+    words: "plan",
     run: go(`/c/${one.id}/plan`),
   });
 

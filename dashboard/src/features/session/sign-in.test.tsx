@@ -42,6 +42,17 @@ it("asks for a key alone where there is no other way", async () => {
   expect(screen.queryByRole("link", { name: "Sign in with GitHub" })).toBeNull();
 });
 
+it("takes the key of a link that is opened over the page, and out of the address", async () => {
+  window.history.replaceState(null, "", "/r/JOB");
+  gateway(401, { title: "Unauthorized", detail: "Nobody is signed in.", sign_in: ["key"] });
+  page();
+  await screen.findByLabelText("API key");
+  gateway(200, { ...SESSION, role: "viewer", may: ["viewer"], default_project: "default" });
+  window.location.hash = "#key=sc_from_the_link";
+  expect(await screen.findByText("the inbox")).toBeTruthy();
+  expect(window.location.hash).toBe("");
+});
+
 it("says so when no project is open to the person", async () => {
   gateway(200, { ...SESSION, role: "" });
   page();

@@ -9,7 +9,7 @@ import { message, Problem } from "@/lib/problem";
 /** The key of the link that `soulcaster up` prints; taken out of the address at once so that it is not bookmarked. */
 function keyFromLink(): string | null {
   const found = new URLSearchParams(window.location.hash.slice(1)).get("key");
-  if (found) window.history.replaceState(null, "", window.location.pathname + window.location.search);
+  if (found) window.history.replaceState(window.history.state, "", window.location.pathname + window.location.search);
   return found;
 }
 const linkKey = keyFromLink();
@@ -25,6 +25,14 @@ export function SignInGate({ children }: { readonly children: ReactNode }) {
   const { mutate } = signIn;
   useEffect(() => {
     if (linkKey) mutate(linkKey);
+    const pasted = (): void => {
+      const key = keyFromLink(); // the link opened over this very page loads nothing anew
+      if (key) mutate(key);
+    };
+    window.addEventListener("hashchange", pasted);
+    return () => {
+      window.removeEventListener("hashchange", pasted);
+    };
   }, [mutate]);
   const out = session.error instanceof Problem && session.error.status === 401;
   if (session.data && !out && !(linkKey && signIn.isPending)) {

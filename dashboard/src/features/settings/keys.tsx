@@ -3,12 +3,12 @@ import { useState } from "react";
 import * as queries from "@/api/queries";
 import type { ApiKey, NewKey, Role } from "@/api/types";
 import { Copyable } from "@/components/copy";
+import { Text } from "@/components/fields";
 import { Loaded, Refused } from "@/components/states";
 import { toast } from "@/components/toast";
 import { Badge, Button, Dialog, Panel, Time, Untrusted } from "@/components/ui";
 import { call, currentProject } from "@/lib/http";
-
-const ROLES: readonly Role[] = ["ingest", "viewer", "triager", "operator", "admin"];
+import { KEY_ROLES, RoleChoice } from "./role-choice";
 
 /** API keys: made, shown once, revoked. */
 export function Keys() {
@@ -84,43 +84,18 @@ function NewKeyForm({ onMade }: { readonly onMade: (key: NewKey) => void }) {
       }}
     >
       <div className="row key-form">
-        <label className="field">
-          Name
-          <input
-            value={name}
-            required
-            maxLength={200}
-            placeholder="CI, phone, Sentry relay"
-            onChange={(event) => {
-              setName(event.target.value);
-            }}
-          />
-        </label>
-        <label className="field">
-          Role
-          <select
-            value={role}
-            onChange={(event) => {
-              setRole(event.target.value as Role);
-            }}
-          >
-            {ROLES.map((one) => (
-              <option key={one}>{one}</option>
-            ))}
-          </select>
-        </label>
-        <label className="field">
-          Days
-          <input
-            type="number"
-            min={1}
-            max={365}
-            value={days}
-            onChange={(event) => {
-              setDays(Number(event.target.value));
-            }}
-          />
-        </label>
+        <Text label="Name" value={name} set={setName} required maxLength={200} placeholder="CI, phone, Sentry relay" />
+        <RoleChoice label="Role" roles={KEY_ROLES} value={role} set={setRole} />
+        <Text
+          label="Days"
+          value={String(days)}
+          set={(value) => {
+            setDays(Number(value));
+          }}
+          type="number"
+          min={1}
+          max={365}
+        />
       </div>
       <label className="row small">
         <input

@@ -2,12 +2,17 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import * as queries from "@/api/queries";
 import { type Member, type Role } from "@/api/types";
+import { Choice, Text } from "@/components/fields";
 import { Loaded, Refused } from "@/components/states";
 import { toast } from "@/components/toast";
 import { Badge, Button, Panel, Untrusted } from "@/components/ui";
 import { call, currentProject } from "@/lib/http";
+import { PEOPLE_ROLES, RoleChoice } from "./role-choice";
 
-const ROLES: readonly Role[] = ["viewer", "triager", "operator", "admin"];
+const KINDS = [
+  ["user", "person"],
+  ["org", "organisation"],
+] as const;
 
 /** Who may sign in with GitHub to this project, and as what. */
 export function People() {
@@ -71,43 +76,23 @@ function NewMember() {
       }}
     >
       <div className="row key-form">
-        <label className="field">
-          GitHub {kind === "org" ? "organisation" : "login"}
-          <input
-            value={name}
-            required
-            maxLength={39}
-            autoComplete="off"
-            onChange={(event) => {
-              setName(event.target.value);
-            }}
-          />
-        </label>
-        <label className="field">
-          Kind
-          <select
-            value={kind}
-            onChange={(event) => {
-              setKind(event.target.value as Member["kind"]);
-            }}
-          >
-            <option value="user">person</option>
-            <option value="org">organisation</option>
-          </select>
-        </label>
-        <label className="field">
-          May be
-          <select
-            value={role}
-            onChange={(event) => {
-              setRole(event.target.value as Role);
-            }}
-          >
-            {ROLES.map((one) => (
-              <option key={one}>{one}</option>
-            ))}
-          </select>
-        </label>
+        <Text
+          label={`GitHub ${kind === "org" ? "organisation" : "login"}`}
+          value={name}
+          set={setName}
+          required
+          maxLength={39}
+          autoComplete="off"
+        />
+        <Choice
+          label="Kind"
+          value={kind}
+          set={(value) => {
+            setKind(value as Member["kind"]);
+          }}
+          options={KINDS}
+        />
+        <RoleChoice label="May be" roles={PEOPLE_ROLES} value={role} set={setRole} />
       </div>
       <Refused error={add.error} />
       <div>

@@ -1,8 +1,9 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useState, type ReactNode } from "react";
+import { useState } from "react";
 import * as queries from "@/api/queries";
 import { useMay } from "@/api/session";
 import type { Project } from "@/api/types";
+import { Choice, Text } from "@/components/fields";
 import { Refused } from "@/components/states";
 import { toast } from "@/components/toast";
 import { Button } from "@/components/ui";
@@ -112,57 +113,5 @@ export function ProjectForm({ project }: { readonly project: Project }) {
         </Button>
       </div>
     </form>
-  );
-}
-
-interface TextProps extends Omit<React.InputHTMLAttributes<HTMLInputElement>, "onChange" | "value"> {
-  readonly label: string;
-  readonly value: string;
-  readonly set: (value: string) => void;
-  readonly children?: ReactNode;
-}
-
-function Text({ label, set, children, ...rest }: TextProps) {
-  return (
-    <label className="field">
-      {label}
-      <input
-        {...rest}
-        onChange={(event) => {
-          set(event.target.value);
-        }}
-      />
-      {children ? <span className="small muted">{children}</span> : null}
-    </label>
-  );
-}
-
-interface ChoiceProps {
-  readonly label: string;
-  readonly value: string;
-  readonly set: (value: string) => void;
-  /** What it means to choose nothing. */
-  readonly none: string;
-  readonly options: readonly (readonly [value: string, label: string])[];
-}
-
-function Choice({ label, value, set, none, options }: ChoiceProps) {
-  return (
-    <label className="field">
-      {label}
-      <select
-        value={value}
-        onChange={(event) => {
-          set(event.target.value);
-        }}
-      >
-        <option value="">{none}</option>
-        {options.map(([one, name]) => (
-          <option key={one} value={one}>
-            {name}
-          </option>
-        ))}
-      </select>
-    </label>
   );
 }
