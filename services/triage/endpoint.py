@@ -4,6 +4,7 @@ Imported only where one is configured: the SDK is a third of an idle triage's me
 Source: OpenAI API reference, embeddings/create; Ollama's, vLLM's and TEI's pages on OpenAI compatibility.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -37,7 +38,7 @@ class Endpoint:
     async def ask(self, texts: Sequence[str]) -> list[Vector | None]:
         """A vector for each text; None where it is of no use. Raises Failed."""
         try:
-            return read(await self._answer(texts), len(texts))
+            return await asyncio.to_thread(read, await self._answer(texts), len(texts))
         except openai.APIStatusError as error:
             wait = retry_after(error.response.headers.get("retry-after"), datetime.now(UTC))
             raise refused(error.status_code, self._clean(error), wait) from None
