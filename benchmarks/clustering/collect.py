@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from services.triage.engine import text_to_embed
 from services.triage.engine.features import COUNT, MISSING, NAMES
 from services.triage.engine.index import Index
 from services.triage.engine.offline import report_of
@@ -20,6 +21,8 @@ from services.triage.engine.vectors import load_table
 BENCH = Path(os.environ.get("CLUSTERING_BENCH", "../shared/bench/clustering"))
 SETS = ("xamarin", "xnat", "apache", "crash", "trace", "d4j", "banking")
 LEADING = 4
+# One report in so many is seen without its embedding, as where a service did not answer.
+UNANSWERED = 10
 EXTRA_MEMBERS = 5
 
 
@@ -40,7 +43,7 @@ def rows(name: str) -> list[dict[str, Any]]:
         return [json.loads(line) for line in lines if line.strip()]
 
 
-def collect(items: list[dict[str, Any]], lexical: bool = False) -> Pairs:
+def collect(items: list[dict[str, Any]], lexical: bool = False, vectors: NDArray[np.float32] | None = None) -> Pairs:
     """Features of every arrival against its candidates, and against members of the leading candidates'
     groups that retrieval did not bring: the engine asks for those too."""
     index = Index(None if lexical else load_table())
@@ -48,7 +51,9 @@ def collect(items: list[dict[str, Any]], lexical: bool = False) -> Pairs:
     labels: list[str] = []
     parts: list[tuple[Any, ...]] = []
     for place, row in enumerate(items):
-        prepared = index.prepare(report_of(row, place + 1))
+        report = report_of(row, place + 1)
+        silent = vectors is None or place % UNANSWERED == 0 or not text_to_embed(report)
+        prepared = index.prepare(report, None if vectors is None or silent else vectors[place])
         docs = index.candidates(prepared)
         context = None
         mine = members.setdefault(row["label"], [])

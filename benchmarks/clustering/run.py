@@ -1,6 +1,6 @@
 """Runs the engine over the labelled development sets and prints one JSON line of scores for each, then the mean.
 
-    python -m benchmarks.clustering.run [--lexical] [folder] [set ...]
+    python -m benchmarks.clustering.run [--lexical] [--embeddings FOLDER] [folder] [set ...]
 
 The folder, or CLUSTERING_BENCH, holds `*_dev.jsonl` and `evaluate_clusters.py` (default ../shared/bench/clustering).
 The figures are in-sample as far as the pair model was trained on these sets: see `validate` for the others.
@@ -13,6 +13,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.clustering import collect
 from benchmarks.clustering.collect import SETS, rows
@@ -34,26 +37,36 @@ def scorer() -> Callable[[list[dict[str, Any]], list[dict[str, Any]]], dict[str,
     return found
 
 
-def cluster(items: list[dict[str, Any]], config: Config, choose: Choose | None = None) -> list[dict[str, Any]]:
-    """Predictions for one set. `choose` may exchange the engine's models before an arrival (validation)."""
+def cluster(
+    items: list[dict[str, Any]],
+    config: Config,
+    choose: Choose | None = None,
+    vectors: NDArray[np.float32] | None = None,
+) -> list[dict[str, Any]]:
+    """Predictions for one set. `choose` may exchange the engine's models before an arrival (validation); `vectors`: the
+    embeddings of the reports."""
     engine = Engine(config)
     found = []
     for line, row in enumerate(items, start=1):
         if choose is not None:
             choose(engine, row)
-        placed = engine.assign(report_of(row, line))
+        placed = engine.assign(report_of(row, line), None if vectors is None else vectors[line - 1])
         found.append({"id": row["id"], "candidates": list(placed.candidates)})
     return [{**row, "cluster": engine.cluster_of(row["id"])} for row in found]
 
 
-def report(names: list[str], config: Config, choose: Choose | None = None) -> dict[str, float]:
+def report(
+    names: list[str], config: Config, choose: Choose | None = None, embeddings: Path | None = None
+) -> dict[str, float]:
     """Prints a line for each set and one for the mean; returns the mean."""
     score = scorer()
     totals: dict[str, float] = dict.fromkeys(SHOWN, 0.0)
     for name in names:
         items = rows(name)
         start = time.perf_counter()
-        predicted = cluster(items, config, choose)
+        file = embeddings / f"{name}.npy" if embeddings else None
+        vectors = np.load(file).astype(np.float32) if file and file.exists() else None
+        predicted = cluster(items, config, choose, vectors)
         rate = len(items) / (time.perf_counter() - start)
         found = score(items, predicted)
         for key in SHOWN:
@@ -69,11 +82,13 @@ def main() -> None:
     words = argparse.ArgumentParser(description=__doc__)
     words.add_argument("sets", nargs="*", help="names of sets; a folder before them is where they are")
     words.add_argument("--lexical", action="store_true", help="without word vectors")
+    words.add_argument("--embeddings", type=Path, help="folder of <set>.npy, from benchmarks.clustering.embed")
     asked = words.parse_args()
     sets = list(asked.sets)
     if sets and Path(sets[0]).is_dir():
         collect.BENCH = Path(sets.pop(0))
-    report(sets or list(SETS), Config(vectors=not asked.lexical))
+    config = Config(vectors=not asked.lexical, embeddings=asked.embeddings is not None)
+    report(sets or list(SETS), config, embeddings=asked.embeddings)
 
 
 if __name__ == "__main__":

@@ -1,23 +1,28 @@
 """Trains the pair models from the labelled development sets and writes their weights (numbers only).
 
-    python -m benchmarks.clustering.train [--mode dense|lexical]
+    python -m benchmarks.clustering.train [--mode dense|lexical|full] [--embeddings FOLDER]
 
-Each set is replayed once; a third of the arrivals is seen with 30 % of the dates hidden. Pairs of a set weigh so that
-every set counts alike. The sets themselves are never copied here; CLUSTERING_BENCH names their folder.
+Each set is replayed once ("full": with the embeddings of its reports, from benchmarks.clustering.embed); a third of the
+arrivals is seen with 30 % of the dates hidden. Pairs of a set weigh so that every set counts alike. The sets themselves
+are never copied here; CLUSTERING_BENCH names their folder.
 """
 
 import argparse
+import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks.clustering.collect import SETS, Pairs, collect, rows, without_dates
 from services.triage.engine.features import ALIGNED, NAMES
-from services.triage.engine.scorer import REGIMES, WEIGHTS, Model, Trees
+from services.triage.engine.scorer import CUT, REGIMES, WEIGHTS, Model, Nets, Trees
 
 USED = {"text": ("xamarin", "xnat", "apache", "crash"), "trace": ("trace", "d4j", "crash"), "short": ("banking",)}
 DATE_DROP = 0.3
@@ -26,10 +31,18 @@ NEAR = 12
 FAR_KEPT = 0.25
 DEPTH = 4
 TREES = 220
+HIDDEN = (64, 32)
+SEEDS = 3
+EPOCHS = 20
+# How regression, trees and networks are mixed, by regime: what scored best out of fold; the simplest where it is close.
+SHARES = {"text": (0.0, 0.5, 0.5), "trace": (0.5, 0.5, 0.0), "short": (0.5, 0.5, 0.0)}
 
 
-def fit(x: NDArray[np.float32], y: NDArray[np.bool_], w: NDArray[np.float64]) -> Model:
-    """One regime's model: two regressions on standardised features, the first without the costly ones, and trees."""
+def fit(
+    x: NDArray[np.float32], y: NDArray[np.bool_], w: NDArray[np.float64], shares: tuple[float, float, float]
+) -> Model:
+    """One regime's model: two regressions on standardised features, the first without the costly ones, trees, and
+    networks on the same standardised features."""
     scaler = StandardScaler().fit(x)
     flat = scaler.transform(x).astype(np.float32)
     cheap = flat.copy()
@@ -46,7 +59,24 @@ def fit(x: NDArray[np.float32], y: NDArray[np.bool_], w: NDArray[np.float64]) ->
         scaler.mean_.astype(np.float32), scaler.scale_.astype(np.float32),
         (first.coef_[0] * unused).astype(np.float32), linear.coef_[0].astype(np.float32),
         float(first.intercept_[0]), float(linear.intercept_[0]), _trees(boosted),
+        _nets(flat, y, w) if shares[2] else None, shares,
     )  # fmt: skip
+
+
+def _nets(flat: NDArray[np.float32], y: NDArray[np.bool_], w: NDArray[np.float64]) -> Nets:
+    """Small networks that differ in their seed only; stopped by count, not by convergence."""
+    trained = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        for seed in range(SEEDS):
+            net = MLPClassifier(
+                HIDDEN, alpha=0.01, batch_size=1_024, learning_rate_init=2e-3, max_iter=EPOCHS, tol=0.0,
+                random_state=seed,
+            )  # fmt: skip
+            trained.append(net.fit(np.clip(flat, -CUT, CUT), y, w / w.mean()))
+    one, two, three = (np.stack([net.coefs_[layer] for net in trained]).astype(np.float32) for layer in range(3))
+    a, b, c = (np.stack([net.intercepts_[layer][None] for net in trained]).astype(np.float32) for layer in range(3))
+    return Nets((one, two, three), (a, b, c))
 
 
 def _trees(boosted: Any) -> Trees:
@@ -79,20 +109,27 @@ def save(mode: str, models: dict[str, Model]) -> None:
         held |= {
             f"{regime}_mean": model.mean, f"{regime}_scale": model.scale, f"{regime}_first": model.first_coef,
             f"{regime}_coef": model.coef,
-            f"{regime}_extra": np.array([model.first_intercept, model.intercept, model.trees.start], np.float64),
+            f"{regime}_extra": np.array(
+                [model.first_intercept, model.intercept, model.trees.start, *model.shares], np.float64
+            ),
             f"{regime}_feature": model.trees.feature.astype(np.uint8), f"{regime}_threshold": model.trees.threshold,
             f"{regime}_value": model.trees.value,
         }  # fmt: skip
+        nets = zip(model.nets.weights, model.nets.biases, strict=True) if model.nets is not None else ()
+        for layer, (weight, bias) in enumerate(nets):
+            held |= {f"{regime}_weight{layer}": weight.astype(np.float16), f"{regime}_bias{layer}": bias[:, 0]}
     WEIGHTS.mkdir(exist_ok=True)
     np.savez_compressed(WEIGHTS / f"{mode}.npz", allow_pickle=False, **held)
 
 
-def gather(mode: str) -> dict[str, tuple[Pairs, int]]:
-    """Pairs of every set and its number of reports."""
+def gather(mode: str, embeddings: Path | None = None) -> dict[str, tuple[Pairs, int]]:
+    """Pairs of every set and its number of reports. `embeddings`: the folder with `<set>.npy`, rows as in the set."""
     found = {}
     for name in SETS:
         items = rows(name)
-        found[name] = (collect(items, lexical=mode == "lexical"), len(items))
+        file = embeddings / f"{name}.npy" if embeddings else None
+        vectors = np.load(file).astype(np.float32) if file and file.exists() else None
+        found[name] = (collect(items, mode == "lexical", vectors), len(items))
         print(f"{name}: {len(found[name][0].y)} pairs", flush=True)
     return found
 
@@ -130,17 +167,23 @@ def train(pairs: dict[str, tuple[Pairs, int]], keep: Any = None) -> dict[str, Mo
                 parts.append((x, y, weights * (1e4 / reports)))
         if parts:
             x, y, weights = (np.concatenate(column) for column in zip(*parts, strict=True))
-            models[regime] = fit(x, y, weights)
+            models[regime] = fit(x, y, weights, SHARES[regime])
     return models
 
 
 def main() -> None:
     """Trains and writes one mode or both."""
     words = argparse.ArgumentParser(description=__doc__)
-    words.add_argument("--mode", choices=("dense", "lexical"))
-    asked = words.parse_args().mode
-    for mode in (asked,) if asked else ("dense", "lexical"):
-        save(mode, train(gather(mode)))
+    words.add_argument("--mode", choices=("dense", "lexical", "full"))
+    words.add_argument(
+        "--embeddings", type=Path, help="for full: folder of <set>.npy, from benchmarks.clustering.embed"
+    )
+    asked = words.parse_args()
+    for mode in (asked.mode,) if asked.mode else ("dense", "lexical"):
+        models = train(gather(mode, asked.embeddings))
+        if mode == "full":
+            del models["trace"]
+        save(mode, models)
     print(f"{len(NAMES)} features")
 
 

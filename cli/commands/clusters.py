@@ -147,7 +147,7 @@ def _with_embeddings(source: Path, target: Path, url: str, model: str) -> int:
 
     try:
         with vectors(url, model, os.environ.get("EMBEDDINGS_API_KEY", ""), say) as embed:
-            return offline.main(source, target, Config(), embed)
+            return offline.main(source, target, Config(embeddings=True), embed)
     except NoAnswer as error:
         raise CliError(
             "Nothing was written",

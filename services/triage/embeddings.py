@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runner_core.secrets_scan import credentials
-from services.triage.engine import Report
+from services.triage.engine import Report, text_to_embed
 
 T = TypeVar("T")
 Vector = NDArray[np.float32]
@@ -53,11 +53,6 @@ class _Answer(msgspec.Struct):
 
 
 _answers = msgspec.json.Decoder(_Answer)
-
-
-def text_to_embed(report: Report) -> str:
-    """Stand-in until the engine says it."""
-    return f"{report.title}\n{report.body}"[:1500].strip()
 
 
 def question(report: Report) -> str:

@@ -46,7 +46,7 @@ class Grouping:
     """All engines. The caller holds the project's lock around every use of one."""
 
     def __init__(self, database: Database, *, vectors: bool = True, embeddings: bool = False) -> None:
-        self._database, self._config = database, Config(vectors=vectors)
+        self._database, self._config = database, Config(vectors=vectors, embeddings=embeddings)
         self._engines: OrderedDict[str, Engine] = OrderedDict()
         self._locks: dict[str, asyncio.Lock] = {}
         self._loaded = False
@@ -136,7 +136,7 @@ def _assign(engine: Engine, arriving: Sequence[Report], vectors: Mapping[str, Ve
     found, memos = [], []
     for place, report in enumerate(arriving):
         try:
-            found.append(engine.assign(report))
+            found.append(engine.assign(report, vectors.get(report.id)))
             memos.append(engine.last_memo())
         except Exception as error:  # whatever a hostile text makes the engine do, its neighbours must go on
             log.error("engine.failed", feedback_id=report.id, exc_info=error)

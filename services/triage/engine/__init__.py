@@ -6,6 +6,7 @@ clock, no network, no database. How it decides, and what was measured: docs/refe
 
 from services.triage.engine.clusters import Constraints, Correction, UnknownId
 from services.triage.engine.engine import Config, Engine
+from services.triage.engine.given import text_to_embed
 from services.triage.engine.types import Assignment, Proposal, Reason, Relink, Report, Suggestion
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "Report",
     "Suggestion",
     "UnknownId",
+    "text_to_embed",
 ]

@@ -9,6 +9,7 @@ import numpy as np
 from services.triage.engine import scorer
 from services.triage.engine.book import Book
 from services.triage.engine.clusters import Constraints, Correction
+from services.triage.engine.given import Vector
 from services.triage.engine.index import Entry, Index, Prepared
 from services.triage.engine.memo import decode, encode
 from services.triage.engine.reasons import explain
@@ -27,22 +28,26 @@ class Config(msgspec.Struct, frozen=True):
     join: a report joins a cluster by itself from here on, once `settled` reports are stored. young: the same for the
     first `first` reports: among few reports there are few that resemble each other by chance; in between it rises
     with the logarithm of their number. propose: a second cluster that scores this much (and at least its join)
-    becomes a merge proposal. vectors False = words only.
+    becomes a merge proposal. vectors False = words only. embeddings True: vectors given with reports are used, and
+    reports that have one join from `join_embedded` on.
     """
 
-    join: tuple[float, float, float] = (0.19, 0.26, 0.35)
-    young: tuple[float, float, float] = (0.1, 0.26, 0.35)
+    join: tuple[float, float, float] = (0.21, 0.26, 0.38)
+    young: tuple[float, float, float] = (0.1, 0.26, 0.38)
     first: int = 60
     settled: int = 1_000
     propose: float = 0.3
     suggest_from: float = 0.01
     suggested: int = 5
     vectors: bool = True
+    embeddings: bool = False
+    join_embedded: tuple[float, float, float] = (0.22, 0.26, 0.45)
 
-    def threshold(self, regime: int, stored: int) -> float:
+    def threshold(self, regime: int, stored: int, embedded: bool = False) -> float:
         """From which score on a report joins, where so many were stored before it."""
         way = math.log(max(stored, self.first) / self.first) / math.log(self.settled / self.first)
-        return self.young[regime] + (self.join[regime] - self.young[regime]) * min(way, 1.0)
+        settled = (self.join_embedded if embedded else self.join)[regime]
+        return self.young[regime] + (settled - self.young[regime]) * min(way, 1.0)
 
 
 class Engine:
@@ -53,6 +58,7 @@ class Engine:
         table = load_table() if self.config.vectors else None
         self.index = Index(table)
         self.models = scorer.load_models("dense" if table else "lexical")
+        self.embedded = scorer.load_models("full") if table and self.config.embeddings else None
         self.book = Book()
         self.sites = Sites()
         self.twins = Twins()
@@ -90,11 +96,15 @@ class Engine:
 
     # ---- arrivals
 
-    def assign(self, report: Report) -> Assignment:
-        """Places one report. A report id seen before is answered with where it is, and nothing changes."""
+    def assign(self, report: Report, vector: Vector | None = None) -> Assignment:
+        """Places one report. A report id seen before is answered with where it is, and nothing changes.
+
+        `vector`: the embedding of `text_to_embed(report)` by a service, any length, any norm. The first one fixes the
+        length; one of another length is ignored, and so is every one without `Config.embeddings`.
+        """
         if report.id in self.book.docs:
             return Assignment(report.id, self.cluster_of(report.id), False, 1.0)
-        prepared = self.index.prepare(report)
+        prepared = self.index.prepare(report, vector if self.embedded else None)
         barred = self.book.barred(report.id)
         names = names_of(report)
         words = key_of(report)
@@ -104,7 +114,7 @@ class Engine:
         scored = self._score(prepared) if given is None or repeated is None else Scored({repeated: 1.0}, {}, [], None)
         given = given or self._same_words(words, barred)
         given = given or self._same_site(report, names, barred)
-        limit = self.config.threshold(prepared.query.regime, len(self.book.ids))
+        limit = self.config.threshold(prepared.query.regime, len(self.book.ids), len(prepared.given) > 0)
         best = next((fit for fit in scored.clusters if fit.cluster not in barred), None)
         joined = best if given is None and best is not None and best.score >= limit else None
         if given is not None:
@@ -126,7 +136,8 @@ class Engine:
 
     def _score(self, prepared: Prepared) -> Scored:
         young = self.index.size < self.config.settled
-        return score(self.index, self.book.clusters, self.models, prepared, young)
+        models = self.embedded if self.embedded and len(prepared.given) else self.models
+        return score(self.index, self.book.clusters, models, prepared, young)
 
     def _repeated(self, prepared: Prepared) -> int | None:
         """The latest report of the same group of the sender, where this one says next to nothing that it did not."""

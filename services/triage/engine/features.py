@@ -23,8 +23,10 @@ NAMES = (
     "base", "base_rank", "base_margin", "base_z",
     "words_q", "words_c", "words_ratio", "frames_q", "frames_c", "traced", "regime_c",
     "same_source",
+    "meaning", "meaning_rank", "meaning_margin", "meaning_hub",
 )  # fmt: skip
 COUNT = len(NAMES)
+MEANING = NAMES.index("meaning")
 ALIGNED = NAMES.index("align_q")
 
 
@@ -59,6 +61,7 @@ class Facts(msgspec.Struct):
     sources: NDArray[np.int32]
     top_frames: NDArray[np.int32]
     hubs: F32
+    meaning: F32 | None
 
 
 class Context(msgspec.Struct):
@@ -67,6 +70,7 @@ class Context(msgspec.Struct):
     base: F32
     hub_word: float
     hub_vector: float
+    meaning: F32
 
 
 class TermSums(msgspec.Struct):
@@ -157,7 +161,9 @@ def matrix(sums: TermSums, query: Query, facts: Facts, context: Context | None) 
     title_vector = facts.title_vectors.astype(np.float32) @ query.title_vector
     base = _base(sums, vector, query.regime)
     if context is None:
-        context = Context(np.sort(base)[::-1], _top_mean(sums.cos[:, WORD]), _top_mean(vector))
+        context = Context(
+            np.sort(base)[::-1], _top_mean(sums.cos[:, WORD]), _top_mean(vector), _ranking(facts.meaning)
+        )  # fmt: skip
     out = np.empty((rows, COUNT), dtype=np.float32)
     blocks = (sums.cos, sums.cover_q, sums.cover_c, sums.total, sums.rarest)
     for number, block in enumerate(blocks):
@@ -178,7 +184,28 @@ def matrix(sums: TermSums, query: Query, facts: Facts, context: Context | None) 
     )  # fmt: skip
     for number, column in enumerate(rest, start=len(PER_KIND) * KINDS):
         out[:, number] = column
+    _meaning(out, facts.meaning, context.meaning)
     return out, context
+
+
+def _ranking(meaning: F32 | None) -> F32:
+    """Likenesses of the candidates that have one, highest first."""
+    if meaning is None:
+        return np.zeros(0, dtype=np.float32)
+    return np.asarray(np.sort(meaning[meaning != MISSING])[::-1])
+
+
+def _meaning(out: F32, meaning: F32 | None, ranking: F32) -> None:
+    """Fills the columns of the given vectors: likeness, rank, distance to the best, mean of the best eight."""
+    out[:, MEANING:] = MISSING
+    if meaning is None or not len(ranking):
+        return
+    known = np.flatnonzero(meaning != MISSING)
+    value = meaning[known]
+    out[known, MEANING] = value
+    out[known, MEANING + 1] = np.log1p(np.searchsorted(-ranking, -value, side="left"))
+    out[known, MEANING + 2] = np.maximum(ranking[0] - value, 0.0)
+    out[known, MEANING + 3] = _top_mean(ranking)
 
 
 def _base(sums: TermSums, vector: F32, regime: int) -> F32:

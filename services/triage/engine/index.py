@@ -16,6 +16,7 @@ from services.triage.engine.corpus import (
     Corpus,
     Wanted,
 )  # fmt: skip
+from services.triage.engine.given import Given, Vector
 from services.triage.engine.grow import F32, I32, I64, Grow, distinct
 from services.triage.engine.nearest import Nearest
 from services.triage.engine.text import Boilerplate, checksum
@@ -25,6 +26,7 @@ from services.triage.engine.vectors import ALIGN, Table, Weights, pool
 BUDGET = 12_000
 VECTOR_CHARS = 2_000
 LATEST = 16
+VECTORS_ASKED = 24
 _PLAIN = (
     Wanted(TEXTS, 32, BUDGET, recent=8),
     Wanted(TITLES, 14, BUDGET // 2, recent=4),
@@ -45,6 +47,7 @@ class Prepared(msgspec.Struct):
     report: Report
     analysis: Analysis
     query: f.Query
+    given: Vector
     distinct_tokens: I32
 
 
@@ -69,6 +72,7 @@ class Entry(msgspec.Struct):
     top_frame: int
     signature: int
     hubs: Hubs
+    given: NDArray[np.float16]
 
 
 class _Counted:
@@ -110,6 +114,7 @@ class Index:
         self.vectors = Nearest(dims)
         # A second graph would cost 75 MB and half a millisecond; titles also meet by their words.
         self.title_vectors = Nearest(dims, graph=False)
+        self.given = Given()
         self._aligned = Grow(np.int16, ALIGN)
         self._days = Grow(np.float64)
         self._shape = Grow(np.int32, 6)
@@ -124,7 +129,7 @@ class Index:
         """Reports stored, forgotten ones included."""
         return self.corpus.size
 
-    def prepare(self, report: Report) -> Prepared:
+    def prepare(self, report: Report, embedding: Vector | None = None) -> Prepared:
         """Takes a report apart. New terms enter the vocabulary (with no document yet)."""
         analysis = analyse(report, self.boilerplate)
         terms, weights = self.corpus.terms(analysis.keys), analysis.weights
@@ -138,7 +143,7 @@ class Index:
             source=self._sources.get(report.source, -1),
             top_frame=_top_frame(analysis, terms),
         )  # fmt: skip
-        return Prepared(report, analysis, query, distinct_tokens)
+        return Prepared(report, analysis, query, self.given.usable(embedding), distinct_tokens)
 
     def _regime(self, source: str, shape: int) -> int:
         """One short line among full reports is a terse report, not one of a stream of messages: a report
@@ -173,13 +178,14 @@ class Index:
         if self.table is not None:
             found.append(self.vectors.search(query.vector, 40 if query.regime == SHORT else 24))
             found.append(self.title_vectors.search(query.title_vector, 12))
+        found.append(self.given.search(prepared.given, VECTORS_ASKED))
         docs = distinct(np.concatenate(found))
         return np.asarray(docs[self.alive.view.take(docs)], dtype=np.int64)
 
     def compare(self, prepared: Prepared, docs: I64, context: f.Context | None = None) -> tuple[F32, f.Context]:
         """Features of a report against documents (rows as in `docs`, which must not be empty)."""
         sums = f.term_sums(self.corpus, prepared.query, docs)
-        return f.matrix(sums, prepared.query, self._facts(docs), context)
+        return f.matrix(sums, prepared.query, self._facts(docs, prepared.given), context)
 
     def align(self, prepared: Prepared, docs: I64, x: F32) -> None:
         """Fills the costly columns of feature rows (as in `docs`) in place."""
@@ -194,7 +200,7 @@ class Index:
         signature = prepared.analysis.signature
         return np.asarray((self._shape.view[docs, 5] == signature) & (signature > 0))
 
-    def _facts(self, docs: I64) -> f.Facts:
+    def _facts(self, docs: I64, given: Vector) -> f.Facts:
         shape = self._shape.view.take(docs, axis=0)
         return f.Facts(
             vectors=self.vectors.rows.view.take(docs, axis=0),
@@ -202,6 +208,7 @@ class Index:
             days=self._days.view.take(docs), gaps=self.size - docs,
             words=shape[:, 0], frames=shape[:, 1], regimes=shape[:, 2].astype(np.int8),
             sources=shape[:, 3], top_frames=shape[:, 4], hubs=self._hubs.view.take(docs, axis=0),
+            meaning=self.given.likeness(given, docs),
         )  # fmt: skip
 
     def told(self, prepared: Prepared, doc: int) -> float:
@@ -230,7 +237,7 @@ class Index:
             short=prepared.analysis.shape == SHORT,
             source=prepared.report.source, top_frame=query.top_frame,
             signature=prepared.analysis.signature,
-            hubs=hubs,
+            hubs=hubs, given=prepared.given.astype(np.float16),
         )  # fmt: skip
 
     def add(self, entry: Entry) -> int:
@@ -240,6 +247,7 @@ class Index:
         self.token_weights.learn(entry.tokens)
         self.vectors.add(entry.vector)
         self.title_vectors.add(entry.title_vector)
+        self.given.add(entry.given)
         short, seen = self._short.get(entry.source, (0, 0))
         self._short[entry.source] = (short + entry.short, seen + 1)
         source = self._sources.setdefault(entry.source, len(self._sources))

@@ -29,6 +29,7 @@ class _Memo(msgspec.Struct, array_like=True):
     top_frame: int
     signature: int
     hubs: tuple[float, float]
+    given: bytes = b""
 
 
 def encode(index: Index, entry: Entry) -> bytes:
@@ -40,7 +41,7 @@ def encode(index: Index, entry: Entry) -> bytes:
         entry.lines.tobytes(), entry.tokens.tobytes(), entry.aligned.tobytes(),
         entry.vector.tobytes(), entry.title_vector.tobytes(),
         entry.day, entry.words, entry.frames, entry.regime, entry.short, entry.source,
-        int(top[0]) if len(top) else -1, entry.signature, entry.hubs,
+        int(top[0]) if len(top) else -1, entry.signature, entry.hubs, entry.given.tobytes(),
     )  # fmt: skip
     return msgspec.msgpack.encode(memo)
 
@@ -74,5 +75,5 @@ def _entry(index: Index, memo: _Memo) -> Entry:
         title_vector=np.frombuffer(memo.title_vector, dtype=np.float16),
         day=memo.day, words=memo.words, frames=memo.frames, regime=memo.regime, short=memo.short, source=memo.source,
         top_frame=int(terms[memo.top_frame]) if memo.top_frame >= 0 else -1,
-        signature=memo.signature, hubs=memo.hubs,
+        signature=memo.signature, hubs=memo.hubs, given=np.frombuffer(memo.given, dtype=np.float16),
     )  # fmt: skip

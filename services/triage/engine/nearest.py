@@ -19,18 +19,19 @@ class Nearest:
     Without `graph` nothing is found any more above EXACT_UP_TO rows; the rows stay readable.
     """
 
-    def __init__(self, dims: int, graph: bool = True) -> None:
+    def __init__(self, dims: int, graph: bool = True, head: int = HEAD) -> None:
         self.dims = dims
         self._graphed = graph
         self.rows = Grow(np.float16, dims)
-        self._heads: Grow | None = Grow(np.float32, min(HEAD, dims))
+        self._head = min(head, dims)
+        self._heads: Grow | None = Grow(np.float32, self._head)
         self._graph: Any = None
 
     def add(self, vector: NDArray[np.float16]) -> None:
         """Appends one vector."""
         self.rows.extend([vector])
         if self._heads is not None:
-            self._heads.extend([vector[:HEAD]])
+            self._heads.extend([vector[: self._head]])
             if self.rows.size > EXACT_UP_TO:
                 self._heads = None
                 if self._graphed:
@@ -44,7 +45,7 @@ class Nearest:
         if not self.rows.size or not vector.any():
             return np.zeros(0, dtype=np.int64)
         if self._heads is not None:
-            some = _best(self._heads.view @ vector[:HEAD], WIDER * top)
+            some = _best(self._heads.view @ vector[: self._head], WIDER * top)
             return some[_best(self.rows.view[some].astype(np.float32) @ vector, top)]
         if self._graph is None:
             return np.zeros(0, dtype=np.int64)

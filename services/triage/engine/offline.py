@@ -93,8 +93,8 @@ def cluster(
     for start in range(0, len(reports), WINDOW):
         window = reports[start : start + WINDOW]
         vectors = embed(window) if embed else [None] * len(window)
-        for report, _vector in zip(window, vectors, strict=True):
-            found = engine.assign(report)
+        for report, vector in zip(window, vectors, strict=True):
+            found = engine.assign(report, vector)
             rows.append({"id": report.id, "cluster": "", "candidates": list(found.candidates)})
     for row in rows:
         row["cluster"] = engine.cluster_of(row["id"])

@@ -139,13 +139,18 @@ def test_a_forgotten_report_is_never_offered_again() -> None:
     assert len(engine) == 6
 
 
-@pytest.mark.parametrize("mode", ["dense", "lexical"])
+@pytest.mark.parametrize("mode", ["dense", "lexical", "full"])
 def test_the_shipped_weights_fit_the_features(mode: str) -> None:
-    from services.triage.engine.features import COUNT
+    from services.triage.engine.features import COUNT, MEANING
 
-    for model in load_models(mode):
-        assert model.coef.shape == (COUNT,)
-        assert int(model.trees.feature.max()) < COUNT
+    text, trace, short = load_models(mode)
+    for model, columns in ((text, COUNT), (trace, MEANING), (short, COUNT)):
+        used = columns if mode == "full" else MEANING
+        assert model.coef.shape == model.mean.shape == (used,)
+        assert int(model.trees.feature.max()) < used
+        assert (model.nets is None) == (not model.shares[2])
+        assert model.nets is None or model.nets.weights[0].shape[1] == used
+        assert sum(model.shares) == pytest.approx(1.0)
 
 
 def test_the_threshold_rises_with_the_first_thousand_reports_and_then_stays() -> None:
