@@ -146,7 +146,8 @@ async def _embedding(settings: Settings, over: asyncio.Event) -> AsyncIterator[E
     """Vectors by an endpoint, where one is configured."""
     if not settings.has_embeddings:
         if settings.embeddings_url and settings.embeddings_per_hour:
-            log.warning("embeddings.off", reason="EMBEDDINGS_URL is set, but EMBEDDINGS_MODEL is empty")
+            wrong = "CLUSTERING_VECTORS is false" if settings.embeddings_model else "EMBEDDINGS_MODEL is empty"
+            log.warning("embeddings.off", reason=f"EMBEDDINGS_URL is set, but {wrong}")
         yield None
         return
     from services.triage.endpoint import Endpoint  # heavy: loaded only where an endpoint is configured

@@ -57,5 +57,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def has_embeddings(self) -> bool:
-        """Whether an embedding endpoint may be asked: an address, a model, and a budget."""
-        return bool(self.embeddings_url and self.embeddings_model and self.embeddings_per_hour)
+        """Whether an embedding endpoint may be asked: an address, a model, a budget, and an engine that uses them."""
+        asked = self.embeddings_url and self.embeddings_model and self.embeddings_per_hour
+        return bool(asked and self.clustering_vectors)

@@ -1,6 +1,8 @@
 """Embeddings by an endpoint: each report in one cluster whatever the endpoint does, and asked for once."""
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ from schemas import subjects
 from schemas.base import encode
 from tests.integration.triage import kills
 from tests.integration.triage.stack import Stack, partition, report, running
-from tests.support.embedding_server import FINE, EmbeddingServer, Reply, always, embedding_server
+from tests.support.embedding_server import DIMS, FINE, EmbeddingServer, Reply, always, embedding_server
 from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -57,6 +59,21 @@ async def test_each_new_report_is_asked_for_once_and_a_restart_and_repeats_ask_n
             assert len(server.texts) == 31
 
 
+async def test_vectors_reach_the_engine_and_are_stored_with_the_reports(idle: Stack, tmp_path: Path) -> None:
+    async with embedding_server() as server:
+        async with running(with_endpoint(idle, server)):
+            await idle.send(*reports(0, 8))
+            await idle.stored(8)
+        idle.changes = {}
+        async with running(idle):
+            await idle.send(*reports(0, 8, project="without"))
+            await idle.stored(8, project="without")
+    with closing(sqlite3.connect(tmp_path / "triage.db")) as database:
+        ask = "SELECT length(memo) FROM memos JOIN feedback USING (n) WHERE project_id = ? ORDER BY n"
+        given, without = ([row[0] for row in database.execute(ask, (name,))] for name in ("shop", "without"))
+    assert all(more >= less + DIMS for more, less in zip(given, without, strict=True))
+
+
 async def test_a_new_state_of_a_known_report_is_not_asked_for(idle: Stack) -> None:
     async with embedding_server() as server, running(with_endpoint(idle, server)):
         first = report("g1", "Old title", source="github")
@@ -72,7 +89,7 @@ async def test_a_new_state_of_a_known_report_is_not_asked_for(idle: Stack) -> No
         assert len(server.texts) == 1
 
 
-async def test_nothing_is_asked_without_an_address(idle: Stack) -> None:
+async def test_nothing_is_asked_without_address_model_and_an_engine_that_uses_it(idle: Stack) -> None:
     async with embedding_server() as server:
         with_endpoint(idle, server, embeddings_url="")
         async with running(idle):
@@ -83,6 +100,10 @@ async def test_nothing_is_asked_without_an_address(idle: Stack) -> None:
         async with running(idle):
             await idle.send(*reports(3, 5))
             await idle.stored(5)
+        with_endpoint(idle, server, clustering_vectors=False)
+        async with running(idle):
+            await idle.send(*reports(5, 6))
+            await idle.stored(6)
         assert server.requests == []
 
 
