@@ -87,7 +87,7 @@ def main() -> None:
     sets = list(asked.sets)
     if sets and Path(sets[0]).is_dir():
         collect.BENCH = Path(sets.pop(0))
-    config = Config(vectors=not asked.lexical, embeddings=asked.embeddings is not None)
+    config = Config(vectors=not asked.lexical, embeddings="those of the folder" if asked.embeddings else "")
     report(sets or list(SETS), config, embeddings=asked.embeddings)
 
 

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +10,9 @@ from cli.client import Gateway
 from cli.errors import CliError, Exit
 from cli.options import Key, Output, Project, Url, output_format, with_gateway
 from cli.output import ago, detail, emit, say
+
+if TYPE_CHECKING:
+    from services.triage.engine import Config
 
 COLUMNS = [("ID", "id"), ("Status", "status"), ("Reports", "count"), ("Sources", "sources"), ("Title", "title")]
 SCREEN = [("ID", "id"), ("Status", "status"), ("Reports", "count"), ("Age", "age"), ("Title", "title")]
@@ -126,28 +129,30 @@ def cluster(
         str, typer.Option(help="OpenAI-compatible API to ask for embeddings, such as http://127.0.0.1:11434/v1.")
     ] = "",
     embeddings_model: Annotated[str, typer.Option(help="The embedding model there.")] = "",
+    strict: Annotated[bool, typer.Option(help="Join only what is very likely right: for few duplicates.")] = False,
 ) -> None:
     """Group a file of reports offline, no server needed.
 
     In arrival order, with the very engine that the service runs. With an embedding model titles and beginnings of
     the reports are sent to it; its key is read from EMBEDDINGS_API_KEY.
     """
-    from services.triage.engine import offline  # heavy: numpy and the vectors load only for this command
+    from services.triage.engine import Config, offline  # heavy: numpy and the vectors load only for this command
 
+    config = (Config.strict if strict else Config)(embeddings=embeddings_model)
     if not embeddings_url and not embeddings_model:
-        raise typer.Exit(offline.main(input_, output))
+        raise typer.Exit(offline.main(input_, output, config))
     if not (embeddings_url and embeddings_model):
         raise CliError("--embeddings-url and --embeddings-model go together", code=Exit.USAGE)
-    raise typer.Exit(_with_embeddings(input_, output, embeddings_url, embeddings_model))
+    raise typer.Exit(_with_embeddings(input_, output, embeddings_url, config))
 
 
-def _with_embeddings(source: Path, target: Path, url: str, model: str) -> int:
-    from services.triage.engine import Config, offline
+def _with_embeddings(source: Path, target: Path, url: str, config: "Config") -> int:
+    from services.triage.engine import offline
     from services.triage.offline_vectors import NoAnswer, vectors
 
     try:
-        with vectors(url, model, os.environ.get("EMBEDDINGS_API_KEY", ""), say) as embed:
-            return offline.main(source, target, Config(embeddings=True), embed)
+        with vectors(url, config.embeddings, os.environ.get("EMBEDDINGS_API_KEY", ""), say) as embed:
+            return offline.main(source, target, config, embed)
     except NoAnswer as error:
         raise CliError(
             "Nothing was written",

@@ -45,8 +45,9 @@ class Grouped(msgspec.Struct, frozen=True):
 class Grouping:
     """All engines. The caller holds the project's lock around every use of one."""
 
-    def __init__(self, database: Database, *, vectors: bool = True, embeddings: bool = False) -> None:
-        self._database, self._config = database, Config(vectors=vectors, embeddings=embeddings)
+    def __init__(self, database: Database, *, vectors: bool = True, embeddings: str = "", strict: bool = False) -> None:
+        self._database = database
+        self._config = (Config.strict if strict else Config)(vectors=vectors, embeddings=embeddings)
         self._engines: OrderedDict[str, Engine] = OrderedDict()
         self._locks: dict[str, asyncio.Lock] = {}
         self._loaded = False

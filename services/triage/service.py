@@ -130,7 +130,12 @@ async def _renewed(lease: Lease, over: asyncio.Event) -> None:
 
 
 async def _work(settings: Settings, over: asyncio.Event, database: Database, bus: Bus, lease: Lease) -> None:
-    grouping = Grouping(database, vectors=settings.clustering_vectors, embeddings=settings.has_embeddings)
+    grouping = Grouping(
+        database,
+        vectors=settings.clustering_vectors,
+        embeddings=settings.embeddings_model if settings.has_embeddings else "",
+        strict=settings.clustering_strict,
+    )
     outbox = Outbox(database, bus)
     async with _embedding(settings, over) as embedder:
         desk = Desk(database, grouping, outbox, bus, lease.holder, embedder)

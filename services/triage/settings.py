@@ -48,6 +48,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     embeddings_per_hour: Annotated[
         int, Meta(description="Reports to ask for in an hour; the others are grouped without", ge=0)
     ] = 100_000
+    clustering_strict: Annotated[
+        bool, Meta(description="Join reports only where it is very likely right, suggest the rest: for few duplicates")
+    ] = False
     clustering_batch: Annotated[int, Meta(description="Reports stored in one transaction", ge=1, le=1000)] = 256
 
     @property

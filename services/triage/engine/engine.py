@@ -28,8 +28,8 @@ class Config(msgspec.Struct, frozen=True):
     join: a report joins a cluster by itself from here on, once `settled` reports are stored. young: the same for the
     first `first` reports: among few reports there are few that resemble each other by chance; in between it rises
     with the logarithm of their number. propose: a second cluster that scores this much (and at least its join)
-    becomes a merge proposal. vectors False = words only. embeddings True: vectors given with reports are used, and
-    reports that have one join from `join_embedded` on.
+    becomes a merge proposal. vectors False = words only. embeddings: the model whose vectors are given with
+    reports, empty = none are used; reports that have one join from `join_embedded` on.
     """
 
     join: tuple[float, float, float] = (0.21, 0.26, 0.38)
@@ -40,8 +40,14 @@ class Config(msgspec.Struct, frozen=True):
     suggest_from: float = 0.01
     suggested: int = 5
     vectors: bool = True
-    embeddings: bool = False
+    embeddings: str = ""
     join_embedded: tuple[float, float, float] = (0.22, 0.26, 0.45)
+
+    @classmethod
+    def strict(cls, vectors: bool = True, embeddings: str = "") -> "Config":
+        """Joins only what is very likely right; the rest is suggested. For trackers where duplicates are rare."""
+        join = (0.6, 0.6, 0.6)
+        return cls(join=join, young=(0.3, 0.3, 0.5), join_embedded=join, vectors=vectors, embeddings=embeddings)
 
     def threshold(self, regime: int, stored: int, embedded: bool = False) -> float:
         """From which score on a report joins, where so many were stored before it."""
@@ -150,7 +156,7 @@ class Engine:
 
     def last_memo(self) -> bytes:
         """What was learned from the report assigned last (about 3 kB), to store beside it for `restore`."""
-        return encode(self.index, self._last) if self._last is not None else b""
+        return encode(self.index, self._last, self.config.embeddings) if self._last is not None else b""
 
     def _given(self, report: Report, barred: set[str]) -> tuple[str, Reason] | None:
         for other in self.book.links.group(report.id)[1:]:
@@ -283,7 +289,7 @@ class Engine:
         for a, b in (constraints or Constraints()).cannot:
             engine.book.links.cannot(a, b)
         for report, cluster, *memo in items:
-            entry = decode(engine.index, memo[0]) if memo else None
+            entry = decode(engine.index, memo[0], engine.config.embeddings) if memo else None
             doc = engine.index.add(entry if entry is not None else engine._reread(report))
             engine.book.register(report.id, report.source, report.fingerprint, doc, cluster)
             engine.sites.add(doc, report, names_of(report))

@@ -88,12 +88,12 @@ class TermSums(msgspec.Struct):
 def term_sums(corpus: Corpus, query: Query, docs: I64) -> TermSums:
     """Shared-term sums of a query with documents."""
     rows, place, weight = corpus.shared(query.terms, docs, query.frames > 0)
-    kinds = corpus.kind.view[query.terms].astype(np.int64)
+    kinds = corpus.kind.view.take(query.terms).astype(np.int64)
     own = query.weights * query.idf
-    idf = query.idf[place]
-    cell = rows * KINDS + kinds[place]
+    idf = query.idf.take(place)
+    cell = rows * KINDS + kinds.take(place)
     cells = len(docs) * KINDS
-    dot = np.bincount(cell, weight * idf * own[place], cells).reshape(-1, KINDS)
+    dot = np.bincount(cell, weight * idf * own.take(place), cells).reshape(-1, KINDS)
     both_idf = np.bincount(cell, idf, cells).reshape(-1, KINDS)
     rarest = np.zeros(cells, dtype=np.float32)
     np.maximum.at(rarest, cell, idf)
@@ -120,14 +120,14 @@ def term_sums(corpus: Corpus, query: Query, docs: I64) -> TermSums:
 
 def _titles(corpus: Corpus, query: Query, docs: I64, title_idf: F32, shared: tuple[I64, I64]) -> tuple[F64, F64]:
     """How much of the query's title is in each document's words, and of each document's title in the query's."""
-    kinds = corpus.kind.view[query.terms]
-    words = np.flatnonzero(kinds == WORD)
+    kinds = corpus.kind.view.take(query.terms)
+    words = (kinds == WORD).nonzero()[0]
     titled = np.zeros(len(query.terms), dtype=np.float32)
-    mine = corpus.among(query.terms[words], corpus.twin.view[query.terms[kinds == TITLE]])
-    titled[words[mine]] = query.idf[words[mine]]
+    mine = words[corpus.among(query.terms.take(words), corpus.twin.view.take(query.terms[kinds == TITLE]))]
+    titled[mine] = query.idf.take(mine)
     rows, place = shared
-    forward = np.bincount(rows, titled[place], len(docs)) / max(float(titled.sum()), 1e-6)
-    back, titles = corpus.shared_titles(query.terms[words], docs)
+    forward = np.bincount(rows, titled.take(place), len(docs)) / max(float(titled.sum()), 1e-6)
+    back, titles = corpus.shared_titles(query.terms.take(words), docs)
     return forward, np.bincount(back, corpus.idf(titles), len(docs)) / (title_idf + 1e-9)
 
 
@@ -140,11 +140,12 @@ def align(unit: F32, token_weights: F32, query: Query, tokens: I32) -> tuple[F32
         blank = np.full(rows, MISSING, dtype=np.float32)
         return blank, blank
     present = tokens >= 0
-    theirs = unit[np.where(present, tokens, 0)]
-    likeness = np.matmul(theirs, unit[query.tokens].T)
-    likeness[~present] = -1.0
-    best_q = likeness.max(axis=1)
-    best_c = likeness.max(axis=2)
+    # (query token, document token, document): the largest over either of the first two is taken row by row.
+    theirs = unit.take(np.maximum(tokens, 0).T.ravel(), axis=0)
+    likeness = (unit.take(query.tokens, axis=0) @ theirs.T).reshape(len(query.tokens), -1, rows)
+    likeness[:, ~present.T] = -1.0
+    best_q = likeness.max(axis=1).T
+    best_c = likeness.max(axis=0).T
     share_q = query.token_weights / max(float(query.token_weights.sum()), 1e-6)
     weight_c = np.where(present, token_weights, np.float32(0))
     toward_c = (best_c * weight_c).sum(axis=1) / np.maximum(weight_c.sum(axis=1), 1e-6)

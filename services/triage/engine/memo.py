@@ -30,10 +30,11 @@ class _Memo(msgspec.Struct, array_like=True):
     signature: int
     hubs: tuple[float, float]
     given: bytes = b""
+    model: str = ""
 
 
-def encode(index: Index, entry: Entry) -> bytes:
-    """An entry as about 3 kB: numbers only, no text can be read from it."""
+def encode(index: Index, entry: Entry, model: str) -> bytes:
+    """An entry as about 3 kB: numbers only, no text can be read from it. `model` gave its embedding, if it has one."""
     top = np.flatnonzero(entry.terms == entry.top_frame)
     memo = _Memo(
         VERSION, index.vectors.dims, index.corpus.vocabulary.keys.view[entry.terms].tobytes(),
@@ -41,7 +42,7 @@ def encode(index: Index, entry: Entry) -> bytes:
         entry.lines.tobytes(), entry.tokens.tobytes(), entry.aligned.tobytes(),
         entry.vector.tobytes(), entry.title_vector.tobytes(),
         entry.day, entry.words, entry.frames, entry.regime, entry.short, entry.source,
-        int(top[0]) if len(top) else -1, entry.signature, entry.hubs, entry.given.tobytes(),
+        int(top[0]) if len(top) else -1, entry.signature, entry.hubs, entry.given.tobytes(), model,
     )  # fmt: skip
     return msgspec.msgpack.encode(memo)
 
@@ -49,8 +50,9 @@ def encode(index: Index, entry: Entry) -> bytes:
 _decoder = msgspec.msgpack.Decoder(_Memo)
 
 
-def decode(index: Index, data: bytes) -> Entry | None:
-    """The entry, its terms entered into the vocabulary; None when it is damaged or of another version."""
+def decode(index: Index, data: bytes, model: str) -> Entry | None:
+    """The entry, its terms entered into the vocabulary; None when it is damaged or of another version. An embedding by
+    another model than `model` is left out: the two cannot be compared."""
     if len(data) > MAX_BYTES:
         return None
     try:
@@ -60,12 +62,12 @@ def decode(index: Index, data: bytes) -> Entry | None:
     if memo.version != VERSION or memo.dims != index.vectors.dims:
         return None
     try:
-        return _entry(index, memo)
+        return _entry(index, memo, model)
     except ValueError:  # cut in the middle of a number
         return None
 
 
-def _entry(index: Index, memo: _Memo) -> Entry:
+def _entry(index: Index, memo: _Memo, model: str) -> Entry:
     terms = index.corpus.terms(np.frombuffer(memo.keys, dtype=np.uint64))
     return Entry(
         terms=terms, weights=np.frombuffer(memo.weights, dtype=np.float16).astype(np.float32),
@@ -75,5 +77,6 @@ def _entry(index: Index, memo: _Memo) -> Entry:
         title_vector=np.frombuffer(memo.title_vector, dtype=np.float16),
         day=memo.day, words=memo.words, frames=memo.frames, regime=memo.regime, short=memo.short, source=memo.source,
         top_frame=int(terms[memo.top_frame]) if memo.top_frame >= 0 else -1,
-        signature=memo.signature, hubs=memo.hubs, given=np.frombuffer(memo.given, dtype=np.float16),
+        signature=memo.signature, hubs=memo.hubs,
+        given=np.frombuffer(memo.given if memo.model == model else b"", dtype=np.float16),
     )  # fmt: skip

@@ -46,7 +46,7 @@ class Nearest:
             return np.zeros(0, dtype=np.int64)
         if self._heads is not None:
             some = _best(self._heads.view @ vector[: self._head], WIDER * top)
-            return some[_best(self.rows.view[some].astype(np.float32) @ vector, top)]
+            return some[_best(self.rows.view.take(some, axis=0).astype(np.float32) @ vector, top)]
         if self._graph is None:
             return np.zeros(0, dtype=np.int64)
         return np.asarray(self._graph.search(vector, top).keys, dtype=np.int64)
@@ -66,4 +66,4 @@ class Nearest:
 
 def _best(scores: NDArray[np.float32], top: int) -> I64:
     part = np.argpartition(-scores, top)[:top] if len(scores) > top else np.arange(len(scores))
-    return part[np.lexsort((-part, -scores[part]))].astype(np.int64)
+    return part.take(np.lexsort((-part, -scores.take(part)))).astype(np.int64)

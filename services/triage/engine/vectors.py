@@ -90,7 +90,7 @@ class Weights:
 
     def of(self, ids: I32) -> F32:
         """Weight per token id."""
-        ratio = (self.docs + 60.0) / (self.df[ids] + 1.5)
+        ratio = (self.docs + 60.0) / (self.df.take(ids) + 1.5)
         return np.asarray(np.log(ratio), dtype=np.float32)
 
     def learn(self, ids: NDArray[np.uint16]) -> None:
@@ -108,6 +108,6 @@ def pool(table: Table, weights: Weights, ids: I32) -> F32:
     """Unit vector of a token sequence; zeros when there is none."""
     if not len(ids):
         return np.zeros(table.embedding.shape[1], dtype=np.float32)
-    total = weights.of(ids) @ table.embedding[ids].astype(np.float32)
+    total = weights.of(ids) @ table.embedding.take(ids, axis=0).astype(np.float32)
     norm = float(np.linalg.norm(total))
     return np.asarray(total / norm if norm > 1e-9 else total * 0.0, dtype=np.float32)

@@ -8,7 +8,7 @@ from services.triage.engine import Config, Engine, Report, text_to_embed
 from tests.unit.triage_engine.streams import stream
 
 Vector = NDArray[np.float32]
-ASKED = Config(embeddings=True)
+ASKED = Config(embeddings="one")
 DIMS = 48
 
 
@@ -61,6 +61,23 @@ def test_a_restart_from_memos_goes_on_with_the_vectors() -> None:
         rows.append((report, cluster, never.last_memo()))
     again = Engine.restore(rows, config=ASKED)
     assert placed(again, reports[half:], given) == placed(never, reports[half:], given)
+
+
+def test_vectors_of_another_model_are_not_compared_after_a_restart() -> None:
+    reports = stream()
+    given = vectors(reports)
+    half = len(reports) // 2
+    never, bare = Engine(ASKED), Engine(Config(embeddings="two"))
+    rows, plain = [], []
+    for report in reports[:half]:
+        cluster = never.assign(report, given[report.id]).cluster_id
+        rows.append((report, cluster, never.last_memo()))
+        bare.assign(report)
+        plain.append((report, cluster, bare.last_memo()))
+    other = Engine.restore(rows, config=Config(embeddings="two"))
+    assert placed(other, reports[half:], given) == placed(
+        Engine.restore(plain, config=Config(embeddings="two")), reports[half:], given
+    )
 
 
 def test_a_vector_of_another_length_and_a_broken_one_are_as_none() -> None:

@@ -153,6 +153,14 @@ def test_the_shipped_weights_fit_the_features(mode: str) -> None:
         assert sum(model.shares) == pytest.approx(1.0)
 
 
+def test_strict_clustering_asks_for_more_at_every_age_with_and_without_an_embedding() -> None:
+    for regime in range(3):
+        for stored in (0, 60, 300, 1_000, 100_000):
+            for embedded in (False, True):
+                usual = Config().threshold(regime, stored, embedded)
+                assert Config.strict().threshold(regime, stored, embedded) > usual
+
+
 def test_the_threshold_rises_with_the_first_thousand_reports_and_then_stays() -> None:
     config = Config()
     for regime in range(3):
