@@ -85,8 +85,13 @@ def main() -> None:
     words.add_argument("--embeddings", type=Path, help="folder of <set>.npy, from benchmarks.clustering.embed")
     asked = words.parse_args()
     sets = list(asked.sets)
-    if sets and Path(sets[0]).is_dir():
+    if sets and sets[0] not in SETS:
         collect.BENCH = Path(sets.pop(0))
+    absent = [name for name in sets or SETS if not (collect.BENCH / f"{name}_dev.jsonl").is_file()]
+    if absent:
+        words.error(
+            f"{collect.BENCH} has no {absent[0]}_dev.jsonl: name the folder of the sets, or set CLUSTERING_BENCH"
+        )
     config = Config(vectors=not asked.lexical, embeddings="those of the folder" if asked.embeddings else "")
     report(sets or list(SETS), config, embeddings=asked.embeddings)
 
