@@ -4,13 +4,14 @@ The same text gets the same vector: a count of its words by their checksums. Tex
 """
 
 import asyncio
-import contextlib
 import json
 import zlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Literal
+
+from tests.support.loopback import Loopback, Request, listening
 
 DIMS: Final = 32
 Fault = Literal["none", "hang", "refuse", "cut", "endless", "endless_error"]
@@ -60,10 +61,11 @@ def answer(texts: Sequence[str], dims: int = DIMS) -> dict[str, Any]:
     return {"object": "list", "data": data[::-1], "model": "double", "usage": {"prompt_tokens": 1, "total_tokens": 1}}
 
 
-class EmbeddingServer:
+class EmbeddingServer(Loopback):
     """``requests`` are the bodies received, ``keys`` the bearer tokens they came with; ``gate`` holds answers back."""
 
     def __init__(self, script: Script) -> None:
+        super().__init__()
         self.script = script
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str] = []
@@ -71,45 +73,19 @@ class EmbeddingServer:
         self.sent = 0
         self.gate = asyncio.Event()
         self.gate.set()
-        self.port = 0
-        self._open: set[asyncio.Task[None]] = set()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
 
     @property
     def texts(self) -> list[str]:
         """All that was ever asked, in order."""
         return [text for request in self.requests for text in request["input"]]
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, one request."""
-        task = asyncio.current_task()
-        assert task is not None
-        self._open.add(task)
-        try:
-            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-                await self._one(reader, writer)
-        except asyncio.CancelledError:
-            return  # the test is over
-        finally:
-            self._open.discard(task)
-            writer.close()
-
-    async def stop(self) -> None:
-        for task in list(self._open):
-            task.cancel()
-        await asyncio.gather(*self._open, return_exceptions=True)
-
-    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-        headers = {k.strip().lower(): v.strip() for k, _, v in (line.partition(":") for line in head.split("\r\n"))}
-        request = json.loads(await reader.readexactly(int(headers["content-length"])))
-        reply = self.script(request["input"], len(self.requests))
-        self.requests.append(request)
-        self.keys.append(headers.get("authorization", "").removeprefix("Bearer "))
-        self.paths.append(head.split(" ")[1])
+    async def answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        """What the script says."""
+        texts = request.body["input"]
+        reply = self.script(texts, len(self.requests))
+        self.requests.append(request.body)
+        self.keys.append(request.bearer)
+        self.paths.append(request.head.split(" ")[1])
         await self.gate.wait()
         if reply.fault == "refuse":
             return
@@ -122,7 +98,7 @@ class EmbeddingServer:
         )
         if reply.fault.startswith("endless"):
             await self._flood(writer)
-        body = _body(request["input"], reply)
+        body = _body(texts, reply)
         writer.write(body[: len(body) // 2] if reply.fault == "cut" else body)
         await writer.drain()
 
@@ -146,12 +122,5 @@ def _body(texts: list[str], reply: Reply) -> bytes:
 @asynccontextmanager
 async def embedding_server(script: Script = always(FINE)) -> AsyncIterator[EmbeddingServer]:
     """A listening server; ended with the block."""
-    server = EmbeddingServer(script)
-    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0, limit=16 * 1024 * 1024)
-    server.port = listening.sockets[0].getsockname()[1]
-    try:
+    async with listening(EmbeddingServer(script)) as server:
         yield server
-    finally:
-        listening.close()
-        await server.stop()
-        await listening.wait_closed()

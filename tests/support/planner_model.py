@@ -1,13 +1,14 @@
 """A loopback server that speaks Chat Completions as the planner asks for them, and misbehaves as told."""
 
 import asyncio
-import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
+
+from tests.support.loopback import Loopback, Request, listening
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,48 +36,22 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 Script = Callable[[dict[str, Any], int], Reply]
 
 
-class ModelServer:
+class ModelServer(Loopback):
     """``requests`` are the bodies received; ``gate`` may be cleared to hold every answer back."""
 
     def __init__(self, script: Script) -> None:
+        super().__init__()
         self.script = script
         self.requests: list[dict[str, Any]] = []
         self.headers: list[str] = []
         self.gate = asyncio.Event()
         self.gate.set()
-        self.port = 0
-        self._open: set[asyncio.Task[None]] = set()
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, one request."""
-        task = asyncio.current_task()
-        assert task is not None
-        self._open.add(task)
-        try:
-            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-                await self._answer(reader, writer)
-        except asyncio.CancelledError:
-            return  # the test is over
-        finally:
-            self._open.discard(task)
-            writer.close()
-
-    async def stop(self) -> None:
-        """End connections that still hang."""
-        for task in list(self._open):
-            task.cancel()
-        await asyncio.gather(*self._open, return_exceptions=True)
-
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-        length = next(int(h.split(":")[1]) for h in head.split("\r\n") if h.lower().startswith("content-length"))
-        body = json.loads(await reader.readexactly(length))
+    async def answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        """What the script says."""
+        body = request.body
         self.requests.append(body)
-        self.headers.append(head)
+        self.headers.append(request.head)
         reply = self.script(body, len(self.requests))
         await self.gate.wait()
         if reply.hang:
@@ -113,15 +88,8 @@ class ModelServer:
 @asynccontextmanager
 async def model_server(script: Script) -> AsyncIterator[ModelServer]:
     """A running server; every connection is closed with the block."""
-    server = ModelServer(script)
-    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0, limit=16 * 1024 * 1024)
-    server.port = listening.sockets[0].getsockname()[1]
-    try:
+    async with listening(ModelServer(script)) as server:
         yield server
-    finally:
-        listening.close()
-        await server.stop()
-        await listening.wait_closed()
 
 
 def _base() -> dict[str, Any]:

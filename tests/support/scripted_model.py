@@ -1,12 +1,13 @@
 """A loopback server that speaks Chat Completions as coding agents ask for them, and misbehaves as told."""
 
 import asyncio
-import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from tests.support.loopback import Loopback, Request, listening
 
 Fault = Literal["none", "refuse", "hang", "garbage", "cut"]
 
@@ -51,49 +52,25 @@ def in_order(*turns: Turn) -> Script:
     return lambda request, number: turns[min(number, len(turns) - 1)]
 
 
-class ScriptedModel:
+class ScriptedModel(Loopback):
     """``requests`` are the bodies received, ``keys`` the bearer tokens they came with."""
 
     def __init__(self, script: Script) -> None:
+        super().__init__()
         self.script = script
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str] = []
-        self.port = 0
-        self._open: set[asyncio.Task[None]] = set()
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, one request."""
-        task = asyncio.current_task()
-        assert task is not None
-        self._open.add(task)
-        try:
-            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-                await self._one(reader, writer)
-        finally:
-            self._open.discard(task)
-            writer.close()
-
-    async def stop(self) -> None:
-        for task in list(self._open):
-            task.cancel()
-        await asyncio.gather(*self._open, return_exceptions=True)
-
-    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-        headers = {k.strip().lower(): v.strip() for k, _, v in (line.partition(":") for line in head.split("\r\n"))}
-        request = json.loads(await reader.readexactly(int(headers.get("content-length", "0"))))
-        turn = self.script(request, len(self.requests))
-        self.requests.append(request)
-        self.keys.append(headers.get("authorization", "").removeprefix("Bearer "))
+    async def answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        """The next turn."""
+        turn = self.script(request.body, len(self.requests))
+        self.requests.append(request.body)
+        self.keys.append(request.bearer)
         if turn.fault == "refuse":
             return
         if turn.fault == "hang":
             await asyncio.Event().wait()
-        body, kind = _body(request, turn)
+        body, kind = _body(request.body, turn)
         status = f"HTTP/1.1 {turn.status} Scripted\r\nContent-Type: {kind}\r\nConnection: close\r\n\r\n"
         writer.write(status.encode() + (body[: len(body) // 2] if turn.fault == "cut" else body))
         await writer.drain()
@@ -102,14 +79,8 @@ class ScriptedModel:
 @asynccontextmanager
 async def scripted_model(script: Script) -> AsyncIterator[ScriptedModel]:
     """A listening model; ended with the block."""
-    model = ScriptedModel(script)
-    server = await asyncio.start_server(model.serve, "127.0.0.1", 0, limit=32 * 1024 * 1024)
-    model.port = server.sockets[0].getsockname()[1]
-    try:
+    async with listening(ScriptedModel(script)) as model:
         yield model
-    finally:
-        server.close()
-        await model.stop()
 
 
 def _body(request: dict[str, Any], turn: Turn) -> tuple[bytes, str]:
