@@ -102,9 +102,7 @@ class Runner:
         attempt.lease.tell("claimed")
         try:
             await attempt.run()
-        except (
-            Exception
-        ) as error:  # the end of an attempt must free its slot whatever a bug does; the lease's end tells
+        except Exception as error:  # an attempt's end frees its slot whatever a bug does; the lease's end tells
             log.error("attempt.broke", job_id=task.job_id, exc_info=error)
         finally:
             del self.attempts[key]

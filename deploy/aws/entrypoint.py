@@ -253,7 +253,7 @@ def act(call: dict[str, Any], answer: Answer) -> None:
     """Whatever goes wrong is told: somebody waits for an answer."""
     try:
         ACTS[call["do"]](call, answer)
-    except Exception as error:
+    except Exception as error:  # the runner waits for an end of each call, whatever went wrong in it
         say(f"trouble: {call.get('do')}: {type(error).__name__}: {error}")
         text = re.sub(r"https?://\S+", "<url>", f"{type(error).__name__}: {error}")
         answer.tell(["done", 1, text], ["end", {"code": None, "why": "gone", "seconds": 0.0}])

@@ -1,5 +1,6 @@
 """What the doubles that speak HTTP by hand share: a listener on loopback, one request a connection, an end for all."""
 
+import abc
 import asyncio
 import contextlib
 import json
@@ -27,7 +28,7 @@ class Request:
         return self.headers.get("authorization", "").removeprefix("Bearer ")
 
 
-class Loopback:
+class Loopback(abc.ABC):
     """A server of one request a connection. A kind of it says in ``answer`` what it answers."""
 
     def __init__(self) -> None:
@@ -38,9 +39,9 @@ class Loopback:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/v1"
 
+    @abc.abstractmethod
     async def answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
         """Write the whole answer, or none, or less."""
-        raise NotImplementedError
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
